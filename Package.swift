@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Layers, top to bottom: `chappe` → `ClientAPI`, `AdminAPI` → `Homeserver` (and `Web`) → `Store` → `Database`, `Schema`;
+/// `RoomEngine` and `Matrix` know nothing of storage or network. Imports go down only; `make check` builds with
+/// `--explicit-target-dependency-import-check error`.
+let package = Package(
+    name: "chappe",
+    products: [.executable(name: "chappe", targets: ["chappe"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // C libraries of the system
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        // What a homeserver is made of
+        .target(
+            name: "Matrix",
+            dependencies: ["CSodium", .product(name: "Crypto", package: "swift-crypto")]
+        ),
+        .target(
+            name: "RoomEngine",
+            dependencies: ["Matrix", .product(name: "Collections", package: "swift-collections")]
+        ),
+        .target(name: "Database", dependencies: ["CSQLite", "CLibpq"]),
+        .target(name: "Schema", dependencies: ["Database"], path: "Schema"),
+        .target(
+            name: "Store",
+            dependencies: [
+                "Matrix", "Database", "Schema", .product(name: "Collections", package: "swift-collections"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
+        .target(
+            name: "Homeserver",
+            dependencies: [
+                "Matrix", "RoomEngine", "Store", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Collections", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .target(
+            name: "Web",
+            dependencies: [
+                "Matrix", "CZlib", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .target(name: "ClientAPI", dependencies: ["Matrix", "Homeserver", "Web"]),
+        .target(name: "AdminAPI", dependencies: ["Matrix", "Homeserver", "Web"]),
+        .target(
+            name: "Adapters",
+            dependencies: ["Matrix", "Homeserver", "CSodium", .product(name: "Crypto", package: "swift-crypto")]
+        ),
+        .executableTarget(
+            name: "chappe",
+            dependencies: [
+                "Matrix", "RoomEngine", "Database", "Schema", "Store", "Homeserver", "Web", "ClientAPI", "AdminAPI",
+                "Adapters", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
+            ]
+        ),
+
+        // Tests
+        .testTarget(name: "MatrixTests", dependencies: ["Matrix"]),
+        .testTarget(name: "RoomEngineTests", dependencies: ["RoomEngine", "Matrix"]),
+        .testTarget(name: "DatabaseTests", dependencies: ["Database"]),
+        .testTarget(name: "WebTests", dependencies: ["Web", "Matrix"]),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Database", "Schema", "Matrix"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

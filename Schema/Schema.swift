@@ -1,0 +1,1 @@
+// Schema: the numbered migrations, one list for both database engines.

@@ -1,0 +1,1 @@
+// AdminAPI: administration endpoints, our own and those compatible with Synapse.

@@ -1,0 +1,1 @@
+// Database: SQL on SQLite or PostgreSQL, each through its C library.

@@ -1,0 +1,1 @@
+// Homeserver: the services, and the ports through which they reach the outside.

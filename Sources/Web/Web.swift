@@ -1,0 +1,1 @@
+// Web: HTTP glue. Server, router, typed endpoints, errors, limits.
