@@ -1,0 +1,38 @@
+# The commands of the project. `make run` tries Chappe, `make test` proves it; neither needs anything prepared but Swift 6.3.
+
+STRICT = -Xswiftc -warnings-as-errors
+SWIFT_SOURCES = $(wildcard Sources Federation Schema Tests Package.swift)
+
+.PHONY: help run build test format check clean packages
+
+help:
+	@echo "make run      build a release, set up a demonstration in ./demo and serve it on 127.0.0.1:8008"
+	@echo "make build    release build: .build/release/chappe"
+	@echo "make test     every test, with all they need"
+	@echo "make format   format the Swift sources"
+	@echo "make check    formatting, warnings, layering, tidiness; no test is run"
+	@echo "make clean    remove all that the other commands made, except ./demo"
+
+packages:
+	@Tests/support/system-packages.sh
+
+run: build
+	@Deploy/demo.sh
+
+build: packages
+	swift build -c release --product chappe
+
+test:
+	@Tests/run-tests.sh
+
+format:
+	swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
+
+check: packages
+	@Tests/support/python-venv.sh .test/venv Tests/integration/requirements.txt
+	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
+	swift build --build-tests $(STRICT) --explicit-target-dependency-import-check error
+	.test/venv/bin/python -m pytest -c Tests/integration/pytest.ini -q Tests/tidy
+
+clean:
+	rm -rf .build .test .bench
