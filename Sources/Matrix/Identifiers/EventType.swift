@@ -1,0 +1,62 @@
+/// The type of an event, such as `m.room.message`. Any text.
+public struct EventType: Hashable, Comparable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
+    private let text: ExactString
+
+    /// The text.
+    public var string: String { text.string }
+    public var description: String { string }
+
+    /// A type of that name.
+    public init(_ string: String) { text = ExactString(string) }
+    /// A type of that name.
+    public init(stringLiteral value: String) { text = ExactString(value) }
+
+    public static func < (left: EventType, right: EventType) -> Bool { left.text < right.text }
+}
+
+extension EventType {
+    public static let aliases: EventType = "m.room.aliases"
+    public static let avatar: EventType = "m.room.avatar"
+    public static let canonicalAlias: EventType = "m.room.canonical_alias"
+    public static let create: EventType = "m.room.create"
+    public static let encrypted: EventType = "m.room.encrypted"
+    public static let encryption: EventType = "m.room.encryption"
+    public static let guestAccess: EventType = "m.room.guest_access"
+    public static let historyVisibility: EventType = "m.room.history_visibility"
+    public static let joinRules: EventType = "m.room.join_rules"
+    public static let member: EventType = "m.room.member"
+    public static let message: EventType = "m.room.message"
+    public static let name: EventType = "m.room.name"
+    public static let pinnedEvents: EventType = "m.room.pinned_events"
+    public static let powerLevels: EventType = "m.room.power_levels"
+    public static let reaction: EventType = "m.reaction"
+    public static let redaction: EventType = "m.room.redaction"
+    public static let serverACL: EventType = "m.room.server_acl"
+    public static let spaceChild: EventType = "m.space.child"
+    public static let thirdPartyInvite: EventType = "m.room.third_party_invite"
+    public static let tombstone: EventType = "m.room.tombstone"
+    public static let topic: EventType = "m.room.topic"
+}
+
+/// What a state event is the latest of: its type and its state key.
+public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// The event's type.
+    public let type: EventType
+    /// The event's `state_key`.
+    public let key: ExactString
+
+    /// The pair of `type` and `key`.
+    public init(_ type: EventType, _ key: String = "") {
+        self.type = type
+        self.key = ExactString(key)
+    }
+
+    /// The membership of a user.
+    public static func member(_ user: UserID) -> StateKey { StateKey(.member, user.string) }
+
+    public var description: String { "(\(type), \(key))" }
+
+    public static func < (left: StateKey, right: StateKey) -> Bool {
+        left.type == right.type ? left.key < right.key : left.type < right.type
+    }
+}

@@ -1,0 +1,46 @@
+/// A string that is equal to another only if their UTF-8 bytes are the same.
+///
+/// Swift's `String` compares by Unicode equivalence: "é" in its two encodings is one dictionary key. For identifiers and JSON keys
+/// that would be a security hole, so they are built on this.
+public struct ExactString: Hashable, Comparable, Sendable, CustomStringConvertible, ExpressibleByStringLiteral {
+    /// The text.
+    public let string: String
+
+    /// Wraps a text.
+    public init(_ string: String) { self.string = string }
+    /// Wraps a text.
+    public init(stringLiteral value: String) { string = value }
+
+    public var description: String { string }
+
+    public static func == (left: ExactString, right: ExactString) -> Bool {
+        compare(left, right) == 0
+    }
+
+    public static func < (left: ExactString, right: ExactString) -> Bool {
+        compare(left, right) < 0
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        let done: Void? = string.utf8.withContiguousStorageIfAvailable {
+            hasher.combine(bytes: UnsafeRawBufferPointer($0))
+        }
+        if done == nil { for byte in string.utf8 { hasher.combine(byte) } }
+        hasher.combine(UInt8(0xFF))
+    }
+
+    private static func compare(_ left: ExactString, _ right: ExactString) -> Int {
+        let fast = left.string.utf8.withContiguousStorageIfAvailable { leftBytes in
+            right.string.utf8.withContiguousStorageIfAvailable { rightBytes in
+                for index in 0..<Swift.min(leftBytes.count, rightBytes.count)
+                where leftBytes[index] != rightBytes[index] {
+                    return Int(leftBytes[index]) - Int(rightBytes[index])
+                }
+                return leftBytes.count - rightBytes.count
+            }
+        }
+        if let fast = fast ?? nil { return fast }
+        if left.string.utf8.elementsEqual(right.string.utf8) { return 0 }
+        return left.string.utf8.lexicographicallyPrecedes(right.string.utf8) ? -1 : 1
+    }
+}
