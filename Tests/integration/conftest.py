@@ -1,0 +1,164 @@
+"""Fixtures: a server for each test module and database engine, and accounts on it."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.clients import Client, register
+from harness.postgres import Cluster
+from harness.schema import specification
+from harness.servers import KINDS, Server
+
+_numbers = itertools.count(1)
+_running: list[Server] = []
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--server", choices=sorted(KINDS), default="chappe",
+        help="which homeserver to test; synapse proves the tests themselves",
+    )
+    parser.addoption("--engine", choices=["sqlite", "postgres"], help="only this database engine")
+    parser.addoption("--seed", type=int, help="seed of the tests that choose at random")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "only_chappe(reason): what the test demands is Chappe's own promise")
+    specification().tolerates_null = config.getoption("--server") == "synapse"
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--server") == "chappe":
+        return
+    for item in items:
+        if mark := item.get_closest_marker("only_chappe"):
+            item.add_marker(pytest.mark.skip(reason=f"only Chappe: {mark.kwargs['reason']}"))
+
+
+def pytest_generate_tests(metafunc):
+    if "engine" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--engine")
+        metafunc.parametrize("engine", [chosen] if chosen else ["sqlite", "postgres"], scope="module")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not specification().available:
+        terminalreporter.write_line(
+            "The Matrix specification's data was not found: responses were not checked against its schemas. "
+            "Set CHAPPE_MATRIX_SPEC to its `data` folder.",
+            yellow=True,
+        )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows what the servers said when a test fails."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for server in _running:
+            report.sections.append((f"log of {server.kind} on {server.engine}", server.log_tail()))
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster():
+    """The PostgreSQL of the whole run."""
+    cluster = Cluster.of_environment() or Cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def make_server(request, tmp_path_factory):
+    """A function that makes a server, not yet started: `make_server(engine, settings=…, directory=…, cluster=…)`."""
+    kind = KINDS[request.config.getoption("--server")]
+    cleanups = []
+
+    def make(engine: str, *, settings: dict | None = None, directory: Path | None = None, cluster: Cluster | None = None):
+        database = "sqlite"
+        if engine == "postgres":
+            owner = cluster or request.getfixturevalue("postgres_cluster")
+            database = owner.create_database()
+            if cluster is None:  # a cluster that the test brought goes away as a whole
+                cleanups.append(lambda: owner.drop_database(database))
+        server = kind(directory or tmp_path_factory.mktemp(f"{kind.kind}-{engine}"), database, settings)
+        _running.append(server)
+        return server
+
+    yield make
+    for cleanup in cleanups:
+        cleanup()
+
+
+def finish(server: Server) -> None:
+    """Ends a server and frees what it kept on disk."""
+    _running.remove(server)
+    server.end()
+    shutil.rmtree(server.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def server(make_server, engine):
+    """A server that the tests of a module share. It must be running, and end cleanly, after the last of them."""
+    server = make_server(engine).start()
+    yield server
+    assert server.process.poll() is None, f"the server died:\n{server.log_tail()}"
+    finish(server)
+
+
+@pytest.fixture
+def own_server(make_server, engine):
+    """A server for one test, which may stop, kill and restart it."""
+    server = make_server(engine).start()
+    yield server
+    finish(server)
+
+
+@pytest.fixture
+def fresh_name():
+    """A function that makes user names which no other test uses."""
+    return lambda stem="user": f"{stem}{next(_numbers)}"
+
+
+@pytest.fixture
+def users(server, fresh_name):
+    """A function that registers users: `alice, bob = users("alice", "bob")`."""
+    opened: list[Client] = []
+
+    def make(*stems: str) -> list[Client]:
+        created = [register(server, fresh_name(stem)) for stem in stems]
+        opened.extend(created)
+        return created
+
+    yield make
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture
+def alice(users):
+    return users("alice")[0]
+
+
+@pytest.fixture
+def bob(users):
+    return users("bob")[0]
+
+
+@pytest.fixture
+def carol(users):
+    return users("carol")[0]
+
+
+@pytest.fixture
+def seed(request):
+    """The seed of what a test chooses at random; shown when the test fails."""
+    import random
+
+    value = request.config.getoption("--seed")
+    if value is None:
+        value = random.randrange(2**31)
+    print(f"--seed {value}")
+    return value

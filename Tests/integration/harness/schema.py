@@ -1,0 +1,207 @@
+"""Checks responses against the response schemas of the Matrix specification (its OpenAPI data).
+
+The data is not part of this repository: it is read from `CHAPPE_MATRIX_SPEC`, or from `shared/matrix-spec/data` beside
+the checkout. Where it is missing, responses are not checked, and the test run says so at its end.
+"""
+
+import functools
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+ROOT = Path(__file__).resolve().parents[3]
+
+METHODS = ("get", "put", "post", "delete", "patch", "head")
+
+#: Every Matrix error, whatever the endpoint.
+ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["errcode", "error"],
+    "properties": {"errcode": {"type": "string", "pattern": "^[A-Z]+(\\.[A-Z]+)*_[A-Z0-9_]+$"}, "error": {"type": "string"}},
+}
+
+formats = FormatChecker(formats=[])
+for name, pattern in {
+    "mx-user-id": r"@[^:\0]*:.+",
+    # Rooms of version 12 and later have an ID without a server name.
+    "mx-room-id": r"![^\0]+",
+    "mx-event-id": r"\$[^\0]+",
+    "mx-room-alias": r"#[^:\0]*:.+",
+    "mx-mxc-uri": r"mxc://[^/]+/[A-Za-z0-9_-]+",
+    "mx-server-name": r"[A-Za-z0-9.:\[\]-]+",
+}.items():
+    formats.checks(name)(
+        lambda value, pattern=pattern: not isinstance(value, str) or value == "" or re.fullmatch(pattern, value) is not None
+    )
+
+
+class SchemaMismatch(AssertionError):
+    """A response is not what the specification says."""
+
+
+class UnknownOperation(AssertionError):
+    """A request to an endpoint that the specification does not have."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path: `name` is its operationId."""
+
+    name: str
+    method: str
+    path: re.Pattern
+    literals: int
+    file: Path
+    pointer: str
+    responses: dict
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _load(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def _escaped(token: str) -> str:
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def _data_folder() -> Path | None:
+    candidates = []
+    if folder := os.environ.get("CHAPPE_MATRIX_SPEC"):
+        candidates.append(Path(folder))
+    # A linked work tree has its repository, and so what lies beside it, elsewhere.
+    common = subprocess.run(
+        ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"], cwd=ROOT, capture_output=True, text=True
+    )
+    for checkout in [ROOT] + ([Path(common.stdout.strip()).parent] if common.returncode == 0 else []):
+        candidates.append(checkout.parent / "shared" / "matrix-spec" / "data")
+    return next((path for path in candidates if (path / "api" / "client-server").is_dir()), None)
+
+
+class Specification:
+    """The client-server operations, by method and path."""
+
+    def __init__(self, folder: Path | None):
+        self.folder = folder
+        #: For Synapse, which writes null where the specification wants a key left out.
+        self.tolerates_null = False
+        self.operations: list[Operation] = []
+        self.registry = Registry(retrieve=self._retrieve)
+        self._documents: dict[Path, Any] = {}
+        self._validators: dict[str, Draft202012Validator] = {}
+        if folder is not None:
+            for path in sorted((folder / "api" / "client-server").glob("*.yaml")):
+                self._read(path)
+            # The most literal path wins: /keys/query is not /keys/{something}.
+            self.operations.sort(key=lambda operation: -operation.literals)
+
+    @property
+    def available(self) -> bool:
+        return self.folder is not None
+
+    def _retrieve(self, uri: str):
+        return DRAFT202012.create_resource(self._document(Path(uri.removeprefix("file://"))))
+
+    def _document(self, path: Path) -> Any:
+        if path not in self._documents:
+            self._documents[path] = _load(path)
+        return self._documents[path]
+
+    def _read(self, path: Path) -> None:
+        document = self._document(path)
+        base = document["servers"][0]["variables"]["basePath"]["default"]
+        for template, methods in document["paths"].items():
+            for method in METHODS:
+                if method not in methods:
+                    continue
+                whole = base + template
+                # The last parameter may be empty (a state key), and then its slash may be missing too.
+                pattern = re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(whole))
+                if whole.endswith("/{stateKey}"):
+                    pattern = pattern.removesuffix("/[^/]+") + "(/[^/]*)?"
+                self.operations.append(
+                    Operation(
+                        name=methods[method]["operationId"],
+                        method=method.upper(),
+                        path=re.compile(pattern),
+                        literals=len(re.sub(r"\{[^}]*\}", "", whole)),
+                        file=path,
+                        pointer=f"/paths/{_escaped(template)}/{method}",
+                        responses=methods[method]["responses"],
+                    )
+                )
+
+    def operation(self, method: str, path: str) -> Operation:
+        """The operation for a request; `path` percent-encoded, without the query."""
+        for operation in self.operations:
+            if operation.method == method and operation.path.fullmatch(path):
+                return operation
+        raise UnknownOperation(f"the specification has no {method} {path}")
+
+    def _validator(self, operation: Operation, status: str) -> Draft202012Validator | None:
+        """What validates a body with this status; none where the specification does not describe one."""
+        pointer = f"{operation.pointer}/responses/{status}"
+        described = operation.responses[status]
+        file = operation.file
+        if "$ref" in described:
+            reference_file, _, pointer = described["$ref"].partition("#")
+            if reference_file:
+                file = (operation.file.parent / reference_file).resolve()
+            described = self._document(file)
+            for token in pointer.strip("/").split("/"):
+                described = described[token]
+        media = described.get("content", {}).get("application/json")
+        if not media or "schema" not in media:
+            return None
+        address = f"file://{file}#{pointer}/content/application~1json/schema"
+        if address not in self._validators:
+            self._validators[address] = Draft202012Validator(
+                {"$ref": address}, registry=self.registry, format_checker=formats
+            )
+        return self._validators[address]
+
+    def check(self, operation: Operation, status: int, content_type: str, body: Any) -> None:
+        """Raises `SchemaMismatch` unless this is an answer the operation may give. `body` is decoded JSON, or None."""
+        declared = str(status) in operation.responses
+        if status < 400 and not declared:
+            raise SchemaMismatch(f"{operation} does not answer {status}")
+        validators = []
+        if declared and (validator := self._validator(operation, str(status))) is not None:
+            validators.append(validator)
+        if status >= 400 and status != 401:  # user-interactive authentication answers 401 without an errcode
+            validators.append(Draft202012Validator(ERROR_SCHEMA))
+        if not validators:
+            return
+        if content_type.split(";")[0].strip() != "application/json":
+            raise SchemaMismatch(f"{operation} {status}: Content-Type is {content_type!r}")
+        for validator in validators:
+            problems = sorted(validator.iter_errors(body), key=lambda error: list(map(str, error.absolute_path)))
+            if self.tolerates_null:
+                problems = [problem for problem in problems if problem.instance is not None]
+            if problems:
+                listed = "\n".join(f"  {problem.json_path}: {problem.message[:300]}" for problem in problems[:8])
+                raise SchemaMismatch(f"{operation} {status} does not fit its schema:\n{listed}")
+
+
+@functools.cache
+def specification() -> Specification:
+    return Specification(_data_folder())
+
+
+def check_response(operation: Operation, response) -> None:
+    """Checks an `httpx.Response` against what its operation may answer."""
+    try:
+        body = response.json() if response.content else None
+    except ValueError:
+        body = None
+    specification().check(operation, response.status_code, response.headers.get("content-type", ""), body)

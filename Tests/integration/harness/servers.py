@@ -1,0 +1,264 @@
+"""Homeservers under test, each a real process on a free loopback port with a directory of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx
+
+from .postgres import connection_arguments
+
+ROOT = Path(__file__).resolve().parents[3]
+
+#: How long a server may take to answer its first request, and to end after SIGTERM.
+READY_SECONDS = 60
+STOP_SECONDS = 20
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A homeserver process. Subclasses write its configuration and know its command line."""
+
+    server_name = "chappe.test"
+    shared_secret = "shared secret of the tests"
+
+    def __init__(self, directory: Path, database: str, settings: dict | None = None):
+        """`database` is "sqlite" or a PostgreSQL URL; `settings` are merged into the configuration, key by key."""
+        self.directory = directory
+        self.database = database
+        self.settings = settings or {}
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_path = directory / "server.log"
+        self.process: subprocess.Popen | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        self.prepare()
+
+    @property
+    def engine(self) -> str:
+        return "sqlite" if self.database == "sqlite" else "postgres"
+
+    def prepare(self) -> None:
+        """Writes the configuration and whatever else must exist before the first start."""
+        raise NotImplementedError
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    # Life
+
+    def start(self) -> "Server":
+        """Starts the process and waits until it answers /versions."""
+        self.launch()
+        self.wait_until_ready()
+        return self
+
+    def launch(self) -> None:
+        assert self.process is None or self.process.poll() is not None, "already running"
+        with self.log_path.open("ab") as log:
+            log.write(f"---- start at {time.strftime('%H:%M:%S')}\n".encode())
+        # Through a pipe, so that the tests which limit the size of the server's files do not limit its log.
+        with self.log_path.open("ab") as log:
+            self._log_writer = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log, start_new_session=True)
+        self.process = subprocess.Popen(
+            self.command(),
+            stdin=subprocess.DEVNULL,
+            stdout=self._log_writer.stdin,
+            stderr=subprocess.STDOUT,
+            cwd=self.directory,
+            env=self.environment(),
+            start_new_session=True,
+            # Leaves SIGXFSZ ignored, as Python has it: a write beyond the size limit then fails and does not kill.
+            restore_signals=False,
+        )
+        self._log_writer.stdin.close()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        with httpx.Client(timeout=2) as client:
+            while True:
+                if self.process.poll() is not None:
+                    raise AssertionError(f"the server ended with {self.process.returncode} while starting:\n{self.log_tail()}")
+                try:
+                    if client.get(self.url + "/_matrix/client/versions").status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                assert time.monotonic() < deadline, f"not ready after {READY_SECONDS} s:\n{self.log_tail()}"
+                time.sleep(0.05)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> float:
+        """Ends the process with SIGTERM, asserts that it ended cleanly, and returns how many seconds that took."""
+        assert self.process is not None
+        begun = time.monotonic()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"did not end within {seconds} s of SIGTERM:\n{self.log_tail()}") from None
+        self._log_writer.wait(5)
+        assert status == 0, f"exit status {status} after SIGTERM:\n{self.log_tail()}"
+        return time.monotonic() - begun
+
+    def kill(self) -> None:
+        """kill -9, as a power cut would."""
+        self.process.kill()
+        self.process.wait()
+        self._log_writer.wait(5)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def end(self) -> None:
+        """Whatever its state, leaves no process behind."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+
+    def log_tail(self, lines: int = 80) -> str:
+        try:
+            return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+        except FileNotFoundError:
+            return "(no log)"
+
+
+def merged(base: dict, changes: dict) -> dict:
+    """`base` with the keys of `changes`, objects merged and everything else replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+class Chappe(Server):
+    """The server this project is."""
+
+    kind = "chappe"
+
+    def prepare(self) -> None:
+        configuration = {
+            "server_name": self.server_name,
+            "public_base_url": self.url,
+            "data_dir": str(self.directory),
+            "database": "sqlite:chappe.db" if self.database == "sqlite" else self.database,
+            "signing_key": "signing.key",
+            "listeners": [
+                {"bind": "127.0.0.1", "port": self.port, "serves": ["client", "admin", "metrics", "wellknown"]}
+            ],
+            "registration": {"mode": "open", "shared_secret": self.shared_secret, "guests": True},
+            "rate_limits": {"enabled": False},
+            "passwords": {"hashing": "cheap"},
+            "federation": {"mode": "closed"},
+        }
+        # JSON is YAML.
+        (self.directory / "chappe.yaml").write_text(json.dumps(merged(configuration, self.settings), indent=2))
+        # Every Matrix server has a signing key: "ed25519", its version, the seed in unpadded base64.
+        key = self.directory / "signing.key"
+        key.write_text("ed25519 tests zMJ+pmZgmAqPu8x6ZnBtC3xmZg/9qTzCrwZbRkUVhUw\n")
+        key.chmod(0o600)
+
+    def command(self) -> list[str]:
+        binary = os.environ.get("CHAPPE_BINARY", str(ROOT / ".build" / "debug" / "chappe"))
+        return [binary, "serve", "--config", str(self.directory / "chappe.yaml")]
+
+
+class Synapse(Server):
+    """Synapse, against which the tests themselves are proved. Never part of CI."""
+
+    kind = "synapse"
+
+    def prepare(self) -> None:
+        if self.database == "sqlite":
+            database = {"name": "sqlite3", "args": {"database": str(self.directory / "synapse.db")}}
+        else:
+            database = {
+                "name": "psycopg2",
+                "args": {**connection_arguments(self.database), "cp_min": 5, "cp_max": 10},
+            }
+        plenty = {"per_second": 1_000_000, "burst_count": 1_000_000}
+        configuration = {
+            "server_name": self.server_name,
+            "public_baseurl": self.url + "/",
+            "pid_file": str(self.directory / "synapse.pid"),
+            "listeners": [
+                {
+                    "port": self.port,
+                    "bind_addresses": ["127.0.0.1"],
+                    "type": "http",
+                    "tls": False,
+                    "resources": [{"names": ["client"], "compress": False}],
+                }
+            ],
+            "database": database,
+            "log_config": str(self.directory / "log.yaml"),
+            "media_store_path": str(self.directory / "media"),
+            "signing_key_path": str(self.directory / "signing.key"),
+            "report_stats": False,
+            "macaroon_secret_key": "macaroon secret of the tests",
+            "form_secret": "form secret of the tests",
+            "registration_shared_secret": self.shared_secret,
+            "enable_registration": True,
+            "enable_registration_without_verification": True,
+            "allow_guest_access": True,
+            "bcrypt_rounds": 4,
+            "trusted_key_servers": [],
+            "suppress_key_server_warning": True,
+            "default_room_version": "12",
+            "room_list_publication_rules": [{"action": "allow"}],
+            "user_directory": {"search_all_users": True},
+            "max_upload_size": "100M",
+            "rc_message": plenty,
+            "rc_registration": plenty,
+            "rc_registration_token_validity": plenty,
+            "rc_login": {"address": plenty, "account": plenty, "failed_attempts": plenty},
+            "rc_admin_redaction": plenty,
+            "rc_joins": {"local": plenty, "remote": plenty},
+            "rc_joins_per_room": plenty,
+            "rc_invites": {"per_room": plenty, "per_user": plenty, "per_issuer": plenty},
+            "rc_3pid_validation": plenty,
+            "rc_key_requests": plenty,
+            "rc_presence": {"per_user": plenty},
+            "rc_delayed_event_mgmt": plenty,
+            "rc_room_creation": plenty,
+            "rc_media_create": plenty,
+            "rc_reports": plenty,
+            "rc_user_directory": plenty,
+        }
+        (self.directory / "log.yaml").write_text(
+            json.dumps(
+                {
+                    "version": 1,
+                    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+                    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+                    "root": {"level": "WARNING", "handlers": ["console"]},
+                    "disable_existing_loggers": False,
+                }
+            )
+        )
+        (self.directory / "homeserver.yaml").write_text(json.dumps(merged(configuration, self.settings), indent=2))
+        (self.directory / "signing.key").write_text("ed25519 tests zMJ+pmZgmAqPu8x6ZnBtC3xmZg/9qTzCrwZbRkUVhUw\n")
+
+    def command(self) -> list[str]:
+        python = os.environ.get("SYNAPSE_PYTHON", str(ROOT / ".bench" / "venv" / "bin" / "python"))
+        return [python, "-m", "synapse.app.homeserver", "--config-path", str(self.directory / "homeserver.yaml")]
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "SYNAPSE_ASYNC_IO_REACTOR": "0"}
+
+
+KINDS: dict[str, type[Server]] = {kind.kind: kind for kind in (Chappe, Synapse)}
