@@ -75,9 +75,10 @@ let package = Package(
         // Tests
         .testTarget(name: "MatrixTests", dependencies: ["Matrix"]),
         .testTarget(name: "RoomEngineTests", dependencies: ["RoomEngine", "Matrix"]),
-        .testTarget(name: "DatabaseTests", dependencies: ["Database"]),
+        .target(name: "TestSupport", dependencies: ["Database", "CLibpq"], path: "Tests/TestSupport"),
+        .testTarget(name: "DatabaseTests", dependencies: ["Database", "TestSupport"]),
         .testTarget(name: "WebTests", dependencies: ["Web", "Matrix"]),
-        .testTarget(name: "StoreTests", dependencies: ["Store", "Database", "Schema", "Matrix"]),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Database", "Schema", "Matrix", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )
