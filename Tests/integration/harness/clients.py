@@ -98,7 +98,7 @@ class Client:
     def delete(self, *parts: str, base: str = V3, **options) -> Any:
         return self.request("DELETE", path(*parts, base=base), **options).json()
 
-    def refused(self, errcode: str | tuple[str, ...], status: int, method: str, *parts: str, base: str = V3, **options) -> Any:
+    def refused(self, errcode: str | tuple[str, ...], status: int | tuple[int, ...], method: str, *parts: str, base: str = V3, **options) -> Any:
         """Insists that the request is refused, with this errcode (or one of these) and this status."""
         if method in ("POST", "PUT") and "json" not in options and "content" not in options:
             options["json"] = {}
