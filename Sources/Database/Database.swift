@@ -16,6 +16,7 @@ public final class Database: Sendable {
     private let writes: JobQueue<WriteJob>
     private let reads: JobQueue<ReadJob>
     private let threads: ThreadGroup
+    private let listeners = Mutex<[PostgresListener]>([])
 
     /// Which engine runs the SQL.
     public var engine: DatabaseEngine { location.engine }
@@ -31,10 +32,7 @@ public final class Database: Sendable {
         self.threads = threads
     }
 
-    deinit {
-        writes.close()
-        reads.close()
-    }
+    deinit { shutDown() }
 
     /// Opens the database, creating the SQLite file (mode 0600) when it is missing, and starts its threads.
     ///
@@ -43,7 +41,7 @@ public final class Database: Sendable {
         _ location: DatabaseLocation, options: DatabaseOptions = DatabaseOptions()
     ) throws -> Database {
         let options = options.clamped()
-        let engines = try EngineFactory(location: location, options: options)
+        let engines = EngineFactory(location: location, options: options)
         let writes = JobQueue<WriteJob>(capacity: options.maxQueuedWrites)
         let reads = JobQueue<ReadJob>(capacity: options.maxQueuedReads)
         let threads = ThreadGroup()
@@ -100,8 +98,33 @@ public final class Database: Sendable {
 
     /// Refuses new work, finishes what waits, and returns when every thread and connection has ended. Safe to call twice.
     public func close() async {
+        shutDown()
+        await threads.join()
+    }
+
+    private func shutDown() {
         writes.close()
         reads.close()
-        await threads.join()
+        let listeners = listeners.withLock { listeners in
+            defer { listeners = [] }
+            return listeners
+        }
+        for listener in listeners { listener.stop() }
+    }
+
+    /// Listens for what ``WriteTransaction/notify(channel:payload:)`` sends, from this node and others, until closed.
+    ///
+    /// Uses a connection of its own, which is opened again when lost. Does nothing on SQLite.
+    ///
+    /// - Parameters:
+    ///   - channels: the names of the channels, at most 63 bytes each.
+    ///   - handler: called on a thread of its own, one event at a time; it must be short.
+    /// - Throws: ``DatabaseError/unavailable(reason:)`` when the system has no thread or descriptor left.
+    public func listen(to channels: [String], _ handler: @escaping @Sendable (ListenEvent) -> Void) throws {
+        guard case .postgres(let connectionString) = location else { return }
+        let listener = try PostgresListener(
+            connectionString: connectionString, options: options, channels: channels, handler: handler)
+        listeners.withLock { $0.append(listener) }
+        try threads.start(name: "db-listener") { listener.run() }
     }
 }

@@ -37,24 +37,24 @@ struct EngineFactory {
     let location: DatabaseLocation
     let options: DatabaseOptions
 
-    init(location: DatabaseLocation, options: DatabaseOptions) throws {
-        self.location = location
-        self.options = options
-    }
-
     func makeWriter() throws -> any GroupWriter {
         switch location {
         case .sqlite(let path):
             let connection = try SQLiteConnection(path: path, role: .writer, options: options)
             return SQLiteWriter(connection, options: options)
-        case .postgres: throw DatabaseError.unavailable(reason: "PostgreSQL is not compiled in")
+        case .postgres(let connectionString):
+            let connection = PostgresConnection(connectionString: connectionString, options: options)
+            try connection.connect()
+            return PostgresWriter(connection)
         }
     }
 
     func makeReader() throws -> any EngineConnection {
         switch location {
         case .sqlite(let path): return try SQLiteConnection(path: path, role: .reader, options: options)
-        case .postgres: throw DatabaseError.unavailable(reason: "PostgreSQL is not compiled in")
+        case .postgres(let connectionString):
+            // Connects when it is first needed.
+            return PostgresConnection(connectionString: connectionString, options: options)
         }
     }
 }

@@ -27,6 +27,17 @@ public final class WriteTransaction: ReadTransaction {
         return try connection.executeCounting(sql, parameters)
     }
 
+    /// Tells the listeners of a channel on every node, once this transaction is on disk. Without effect on SQLite, where
+    /// there is one process and ``onCommit(_:)`` is enough.
+    ///
+    /// - Parameters:
+    ///   - channel: a name of at most 63 bytes.
+    ///   - payload: at most 7,999 bytes; equal ones in a transaction arrive once.
+    public func notify(channel: String, payload: String) throws {
+        guard engine == .postgres else { return }
+        try execute("SELECT pg_notify($1, $2)", channel, payload)
+    }
+
     /// Runs an action after this transaction is on disk, in commit order, before ``Database/write(_:)`` returns.
     ///
     /// Never runs if the transaction is undone. It runs on the writer thread, so it must be short.

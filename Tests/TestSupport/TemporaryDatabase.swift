@@ -14,8 +14,9 @@ public func withEachEngine(
     options: DatabaseOptions = .forTests, migrations: [Migration] = [],
     _ body: (Database) async throws -> Void
 ) async throws {
-    for location in try TemporaryLocation.all() {
-        try await withDatabase(at: location, options: options, migrations: migrations, body)
+    try await withDatabase(at: .sqlite, options: options, migrations: migrations, body)
+    if TemporaryLocation.hasPostgres {
+        try await withDatabase(at: .postgres, options: options, migrations: migrations, body)
     }
 }
 
@@ -24,15 +25,28 @@ public func withSQLite(
     options: DatabaseOptions = .forTests, migrations: [Migration] = [],
     _ body: (Database) async throws -> Void
 ) async throws {
-    try await withDatabase(at: try .sqlite(), options: options, migrations: migrations, body)
+    try await withDatabase(at: .sqlite, options: options, migrations: migrations, body)
+}
+
+/// Runs a test on an empty PostgreSQL database that is removed afterwards, for what only PostgreSQL has. Does nothing
+/// without `CHAPPE_TEST_POSTGRES`: mark the test with `.enabled(if: TemporaryLocation.hasPostgres)`.
+public func withPostgres(
+    options: DatabaseOptions = .forTests, migrations: [Migration] = [],
+    _ body: (Database) async throws -> Void
+) async throws {
+    guard TemporaryLocation.hasPostgres else { return }
+    try await withDatabase(at: .postgres, options: options, migrations: migrations, body)
 }
 
 private func withDatabase(
-    at location: TemporaryLocation, options: DatabaseOptions, migrations: [Migration],
+    at engine: DatabaseEngine, options: DatabaseOptions, migrations: [Migration],
     _ body: (Database) async throws -> Void
 ) async throws {
+    await databaseGate.enter()
     do {
-        let database = try Database.open(location.location, options: options)
+        let place = try TemporaryLocation(engine)
+        defer { place.remove() }
+        let database = try Database.open(place.location, options: options)
         do {
             try await Migrator(migrations).run(on: database)
             try await body(database)
@@ -42,10 +56,32 @@ private func withDatabase(
         }
         await database.close()
     } catch {
-        location.remove()
-        throw EngineFailure(engine: location.location.engine, error: error)
+        await databaseGate.leave()
+        throw EngineFailure(engine: engine, error: error)
     }
-    location.remove()
+    await databaseGate.leave()
+}
+
+/// Bounds how many databases tests hold open at once: the test library starts all tests together.
+private let databaseGate = Gate(permits: 8)
+
+private actor Gate {
+    private var permits: Int
+    private var waiters: [CheckedContinuation<Void, Never>] = []
+
+    init(permits: Int) { self.permits = permits }
+
+    func enter() async {
+        if permits > 0 {
+            permits -= 1
+        } else {
+            await withCheckedContinuation { waiters.append($0) }
+        }
+    }
+
+    func leave() {
+        if waiters.isEmpty { permits += 1 } else { waiters.removeFirst().resume() }
+    }
 }
 
 /// An error of a test, with the engine that it happened on.
@@ -67,29 +103,6 @@ extension DatabaseOptions {
         options.cacheKibibytes = 2048
         return options
     }
-}
-
-/// A place for a database that is removed after the test.
-public struct TemporaryLocation {
-    /// Where.
-    public let location: DatabaseLocation
-    private let cleanUp: () -> Void
-
-    /// One place for each engine that can be tested here.
-    public static func all() throws -> [TemporaryLocation] {
-        [try sqlite()]
-    }
-
-    /// A SQLite file in a directory of its own.
-    public static func sqlite() throws -> TemporaryLocation {
-        let directory = try makeTemporaryDirectory()
-        return TemporaryLocation(location: .sqlite(path: directory + "/test.db")) {
-            removeTree(directory)
-        }
-    }
-
-    /// Removes the database, which must be closed.
-    public func remove() { cleanUp() }
 }
 
 /// A failed call to the system.

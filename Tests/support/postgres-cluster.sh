@@ -1,88 +1,80 @@
 #!/bin/sh
-# A private PostgreSQL cluster on a free loopback port, in a temporary directory of its own.
-#
-#   postgres-cluster.sh run [--durable] COMMAND…   the cluster lives as long as COMMAND; CHAPPE_TEST_POSTGRES names it
-#   postgres-cluster.sh start [--durable]          prints two lines: the cluster's directory and its URL
-#   postgres-cluster.sh pause DIRECTORY            stops the server at once and keeps the data
-#   postgres-cluster.sh resume DIRECTORY           starts it again, on the same port
-#   postgres-cluster.sh stop DIRECTORY             stops the server and deletes the cluster
-#
-# CHAPPE_TEST_POSTGRES is postgres://postgres@127.0.0.1:PORT/postgres: a superuser without password, who creates a
-# database for each test. Without --durable, fsync is off: right for tests, which kill the homeserver but not PostgreSQL's
-# machine, and wrong for measuring.
+# A private PostgreSQL cluster for tests, fsync on.
+#   postgres-cluster.sh start DIR   creates and starts it if need be, and prints its connection string
+#   postgres-cluster.sh stop DIR    stops it and removes it
+# PostgreSQL refuses to run as root, so root runs it as `postgres` (or $CHAPPE_TEST_POSTGRES_USER).
 set -eu
 
-# PostgreSQL refuses to run as root, and its user may not read the checkout: data lives in a temporary directory, and
-# every command of PostgreSQL's runs from "/".
-binaries=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
-if [ -z "$binaries" ]; then
-    echo "PostgreSQL is not installed (Debian: postgresql)." >&2
-    exit 1
+usage() {
+    echo "usage: $0 start|stop DIR" >&2
+    exit 2
+}
+
+[ $# -eq 2 ] || usage
+action=$1
+mkdir -p "$2"
+dir=$(cd "$2" && pwd)
+bin=${CHAPPE_TEST_POSTGRES_BIN:-}
+if [ -z "$bin" ]; then
+    for version in 18 17 16 15; do
+        if [ -x "/usr/lib/postgresql/$version/bin/initdb" ]; then
+            bin=/usr/lib/postgresql/$version/bin
+            break
+        fi
+    done
+fi
+[ -n "$bin" ] || { echo "$0: no PostgreSQL 15 or later found: install postgresql-15" >&2; exit 1; }
+
+if [ "$(id -u)" -eq 0 ]; then
+    user=${CHAPPE_TEST_POSTGRES_USER:-postgres}
+    as_user() { runuser -u "$user" -- "$@"; }
+else
+    user=$(id -un)
+    as_user() { "$@"; }
 fi
 
-as_postgres() {
-    if [ "$(id -u)" = 0 ]; then
-        (cd / && exec runuser -u postgres -- "$@")
-    else
-        (cd / && exec "$@")
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+start() {
+    if [ -f "$dir/url" ] && as_user "$bin/pg_ctl" -D "$dir/data" status >/dev/null 2>&1; then
+        cat "$dir/url"
+        return
     fi
+    # Socket paths are limited to 107 bytes, so the socket may have to live elsewhere than in DIR.
+    sockets=$(mktemp -d /tmp/chappe-pg-XXXXXX)
+    echo "$sockets" >"$dir/sockets"
+    mkdir -p "$dir/data"
+    chown "$user" "$dir" "$dir/data" "$sockets"
+    chmod 700 "$dir/data"
+    chmod 755 "$sockets"
+    port=$(free_port)
+    if [ ! -f "$dir/data/PG_VERSION" ]; then
+        (cd / && as_user "$bin/initdb" -D "$dir/data" -U chappe -A trust -E UTF8 --locale=C.UTF-8 >"$dir/initdb.log")
+    fi
+    (cd / && as_user "$bin/pg_ctl" -D "$dir/data" -l "$dir/data/server.log" -w -t 60 -o \
+        "-p $port -k $sockets -c listen_addresses=127.0.0.1 -c max_connections=300 -c shared_buffers=128MB" \
+        start >"$dir/start.log" 2>&1) || { cat "$dir/start.log" "$dir/data/server.log" >&2; exit 1; }
+    echo "postgresql://chappe@/postgres?host=$sockets&port=$port" >"$dir/url"
+    cat "$dir/url"
 }
 
-launch() { # DIRECTORY; pg_ctl must not keep our output open, or a caller reading it would wait for the server's end
-    as_postgres "$binaries/pg_ctl" --pgdata "$1/data" --log "$1/server.log" --wait --timeout 60 start >/dev/null 2>&1 \
-        </dev/null || { cat "$1/server.log" >&2; return 1; }
+stop() {
+    if [ -d "$dir/data" ]; then
+        (cd / && as_user "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >/dev/null 2>&1) || true
+    fi
+    if [ -f "$dir/sockets" ]; then
+        rm -rf "$(cat "$dir/sockets")"
+    fi
+    # Only what `start` made: DIR may be anything.
+    rm -rf "$dir/data"
+    rm -f "$dir/sockets" "$dir/url" "$dir/initdb.log" "$dir/start.log"
+    rmdir "$dir" 2>/dev/null || true
 }
 
-halt() { # DIRECTORY
-    as_postgres "$binaries/pg_ctl" --pgdata "$1/data" --mode immediate --wait stop >/dev/null 2>&1 </dev/null || true
-}
-
-start() { # [--durable]; sets directory and url
-    directory=$(mktemp -d "${TMPDIR:-/tmp}/chappe-postgres.XXXXXX")
-    chmod 700 "$directory"
-    [ "$(id -u)" != 0 ] || chown postgres "$directory"
-    as_postgres "$binaries/initdb" --pgdata "$directory/data" --username postgres --auth trust --encoding UTF8 \
-        --locale C --no-sync >"$directory.log" 2>&1 </dev/null || { cat "$directory.log" >&2; return 1; }
-    rm -f "$directory.log"
-    attempt=0
-    while :; do
-        port=$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-        cat >"$directory/data/postgresql.auto.conf" <<SETTINGS
-listen_addresses = '127.0.0.1'
-port = $port
-unix_socket_directories = '$directory'
-max_connections = 200
-fsync = $([ "${1:-}" = --durable ] && echo on || echo off)
-SETTINGS
-        launch "$directory" && break
-        attempt=$((attempt + 1)) # the port may have been taken between asking and using it
-        [ "$attempt" -lt 3 ] || return 1
-    done
-    url=postgres://postgres@127.0.0.1:$port/postgres
-}
-
-stop() { # DIRECTORY
-    case $1 in
-        */chappe-postgres.*) halt "$1" && rm -rf "$1" ;;
-        *) echo "$1 is not a cluster of this script's" >&2; return 1 ;;
-    esac
-}
-
-verb=${1:-}
-[ $# = 0 ] || shift
-case $verb in
-    run)
-        mode=
-        [ "${1:-}" != --durable ] || { mode=--durable && shift; }
-        start $mode
-        trap 'stop "$directory"' EXIT
-        trap 'exit 130' INT
-        trap 'exit 143' TERM
-        CHAPPE_TEST_POSTGRES=$url "$@"
-        ;;
-    start) start "${1:-}" && printf '%s\n%s\n' "$directory" "$url" ;;
-    pause) halt "$1" ;;
-    resume) launch "$1" ;;
-    stop) stop "$1" ;;
-    *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0" >&2; exit 2 ;;
+case $action in
+start) start ;;
+stop) stop ;;
+*) usage ;;
 esac

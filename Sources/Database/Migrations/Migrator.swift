@@ -24,8 +24,8 @@ public struct Migrator: Sendable {
         let migrations = migrations
         return try await database.exclusively { connection in
             let session = MigrationSession(connection: connection)
-            try session.prepare()
             defer { session.end() }
+            try session.prepare()
             var applied: [Int] = []
             for migration in migrations where try session.apply(migration, of: migrations) {
                 applied.append(migration.number)
@@ -59,9 +59,8 @@ private struct MigrationSession {
     func end() {
         guard connection.engine == .postgres else { return }
         connection.beginJob()
-        // When the connection is lost the server lets go by itself.
+        // When this fails, the lock goes with the connection, which is not used again.
         try? run("SELECT pg_advisory_unlock($1)", Self.lock)
-        try? run("RESET statement_timeout")
     }
 
     private static let table = """

@@ -1,10 +1,5 @@
 /// Group commit on SQLite: one transaction and one fsync for all jobs of a group.
 final class SQLiteWriter: GroupWriter {
-    private struct Done {
-        let job: WriteJob
-        let actions: [@Sendable () -> Void]
-    }
-
     private static let undone = DatabaseError.unavailable(reason: "the transaction was undone by an earlier failure")
 
     private let connection: SQLiteConnection
@@ -28,12 +23,11 @@ final class SQLiteWriter: GroupWriter {
     }
 
     func commit(_ jobs: [WriteJob]) {
-        var done: [Done] = []
-        done.reserveCapacity(jobs.count)
+        var outcome = GroupOutcome(expecting: jobs.count)
         for (index, job) in jobs.enumerated() {
             if connection.isAutocommit {
                 // The first job, or SQLite ended the transaction by itself: what it held is gone and must not succeed.
-                fail(&done, Self.undone)
+                outcome.fail(Self.undone)
                 do {
                     try connection.run("BEGIN IMMEDIATE")
                 } catch {
@@ -42,17 +36,17 @@ final class SQLiteWriter: GroupWriter {
                 }
             }
             do {
-                done.append(try run(job, alone: jobs.count == 1))
+                outcome.succeeded(job, try run(job, alone: jobs.count == 1))
             } catch {
-                job.fail(error)
+                outcome.failed(job, error)
             }
         }
-        finish(&done)
+        finish(&outcome)
         keepLogBounded()
     }
 
     /// Runs a job so that only its own effects are undone if it fails.
-    private func run(_ job: WriteJob, alone: Bool) throws -> Done {
+    private func run(_ job: WriteJob, alone: Bool) throws -> [@Sendable () -> Void] {
         var hasSavepoint = false
         connection.beginJob()
         if !alone {
@@ -68,7 +62,7 @@ final class SQLiteWriter: GroupWriter {
             try job.run(transaction)
             if let failure = connection.failure { throw failure }
             if hasSavepoint { try connection.run("RELEASE job") }
-            return Done(job: job, actions: transaction.actions)
+            return transaction.actions
         } catch {
             undo(hasSavepoint: hasSavepoint, alone: alone)
             throw error
@@ -86,27 +80,21 @@ final class SQLiteWriter: GroupWriter {
         }
     }
 
-    private func finish(_ done: inout [Done]) {
-        guard !connection.isAutocommit else {
-            fail(&done, Self.undone)
-            return
+    private func finish(_ outcome: inout GroupOutcome) {
+        guard outcome.hasSuccess else {
+            connection.rollback()
+            return outcome.settle()
         }
-        guard !done.isEmpty else { return connection.rollback() }
+        guard !connection.isAutocommit else { return outcome.fail(Self.undone) }
         do {
             try connection.run("COMMIT")
         } catch {
             connection.rollback()
             let isUnknown = SQLiteErrors.leavesCommitUnknown(error)
-            fail(&done, isUnknown ? DatabaseError.outcomeUnknown(reason: "the disk failed to synchronize") : error)
-            return
+            return outcome.fail(
+                isUnknown ? DatabaseError.outcomeUnknown(reason: "the disk failed to synchronize") : error)
         }
-        for one in done { for action in one.actions { action() } }
-        for one in done { one.job.succeed() }
-    }
-
-    private func fail(_ done: inout [Done], _ error: any Error) {
-        for one in done { one.job.fail(error) }
-        done = []
+        outcome.settle()
     }
 
     func runExclusively(_ job: WriteJob) {
