@@ -20,5 +20,8 @@ public struct EventID: Identifier {
         text = ExactString(string)
     }
 
+    /// Wraps a text that was checked before, such as one read back from the database.
+    public init(trusted string: String) { text = ExactString(string) }
+
     public static func < (left: EventID, right: EventID) -> Bool { left.text < right.text }
 }

@@ -25,6 +25,9 @@ public struct RoomID: Identifier {
         text = ExactString(string)
     }
 
+    /// Wraps a text that was checked before, such as one read back from the database.
+    public init(trusted string: String) { text = ExactString(string) }
+
     public static func < (left: RoomID, right: RoomID) -> Bool { left.text < right.text }
 }
 
@@ -44,7 +47,7 @@ public struct RoomAlias: Identifier {
     /// The server that resolves the alias.
     public var server: ServerName {
         // The initializer has checked it.
-        ServerName(IdentifierGrammar.split(string, sigil: UInt8(ascii: "#")).map { String($0.server) } ?? "")!
+        ServerName(trusted: IdentifierGrammar.split(string, sigil: UInt8(ascii: "#")).map { String($0.server) } ?? "")
     }
 
     public init?(_ string: String) {

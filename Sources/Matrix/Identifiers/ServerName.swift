@@ -39,6 +39,19 @@ public struct ServerName: Identifier {
         hostLength = end
     }
 
+    /// Wraps a text that was checked before, such as one read back from the database.
+    public init(trusted string: String) {
+        text = ExactString(string)
+        let utf8 = string.utf8
+        // The port, if any, follows the last colon; the colons of an IPv6 address are inside brackets.
+        var length = utf8.count
+        if let colon = utf8.lastIndex(of: UInt8(ascii: ":")) {
+            let end = utf8.distance(from: utf8.startIndex, to: colon)
+            if utf8.last != UInt8(ascii: "]") { length = end }
+        }
+        hostLength = length
+    }
+
     public static func < (left: ServerName, right: ServerName) -> Bool { left.text < right.text }
 
     private static func isNameCharacter(_ byte: UInt8) -> Bool {

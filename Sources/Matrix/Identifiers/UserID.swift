@@ -14,8 +14,8 @@ public struct UserID: Identifier {
 
     /// The user's server.
     public var server: ServerName {
-        // The initializers have checked it.
-        ServerName(String(string.utf8.dropFirst(colon + 1)) ?? "")!
+        // The initializers have checked it, or whoever vouched for it.
+        ServerName(trusted: String(string.utf8.dropFirst(colon + 1)) ?? "")
     }
 
     /// Whether the user is of that server; cheaper than comparing ``server``.
@@ -29,6 +29,13 @@ public struct UserID: Identifier {
         else { return nil }
         text = ExactString(string)
         colon = localpart.utf8.count + 1
+    }
+
+    /// Wraps a text that was checked before, such as one read back from the database; only the colon is looked for.
+    public init?(trusted string: String) {
+        guard let colon = string.utf8.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        text = ExactString(string)
+        self.colon = string.utf8.distance(from: string.utf8.startIndex, to: colon)
     }
 
     /// The user of that localpart on that server, or `nil` if the result is too long.

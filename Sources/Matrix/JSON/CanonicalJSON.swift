@@ -18,6 +18,9 @@ public enum CanonicalJSON {
         return out
     }
 
+    /// Appends the canonical text of a value.
+    static func append(_ json: JSON, to out: inout [UInt8]) { append(json, omitting: [], to: &out) }
+
     private static func append(_ json: JSON, omitting omitted: [String], to out: inout [UInt8]) {
         let document = json.document
         let node = json.node

@@ -78,6 +78,38 @@ public struct JSON: Sendable {
         return negative ? -value : value
     }
 
+    /// The integer within the range of `Int64`, or `nil` if the value is none; rooms of old versions may hold such.
+    public var wideInt: Int64? {
+        let node = node
+        guard node.kind == .number, !node.flag, node.end - node.start <= 20 else { return nil }
+        if let int { return int }
+        return Int64(String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Whether the value and all it contains have only the numbers that canonical JSON knows: integers within ±(2^53−1).
+    public var hasOnlyCanonicalNumbers: Bool {
+        for index in index..<Swift.max(Int(node.next), index + 1)
+        where document.nodes[index].kind == .number && JSON(document: document, index: index).int == nil {
+            return false
+        }
+        return true
+    }
+
+    /// The same value in a document of its own, so that the text around it can go.
+    public func detached() -> JSON {
+        if index == 0 { return self }
+        let text = bytes
+        let shift = UInt32(text.startIndex)
+        let first = UInt32(index)
+        let nodes = document.nodes[index..<Int(node.next)].map { node in
+            JSONNode(
+                start: node.start - shift, end: node.end - shift, next: node.next - first, kind: node.kind,
+                flag: node.flag
+            )
+        }
+        return JSON(document: JSONDocument(bytes: Array(text), nodes: nodes), index: 0)
+    }
+
     /// The number as a binary fraction, or `nil` if the value is none.
     public var double: Double? {
         guard kind == .number else { return nil }
@@ -151,6 +183,16 @@ extension JSONDocument {
     func text(of node: JSONNode) -> String {
         if node.flag { return String(decoding: JSONText.unescaped(bytes, node), as: UTF8.self) }
         return String(decoding: bytes[Int(node.start)..<Int(node.end)], as: UTF8.self)
+    }
+
+    /// Whether a key's text, which has no escapes, is `name`.
+    func key(_ node: JSONNode, is name: StaticString) -> Bool {
+        let start = Int(node.start)
+        guard name.utf8CodeUnitCount == Int(node.end) - start else { return false }
+        return name.withUTF8Buffer { buffer in
+            for offset in 0..<buffer.count where buffer[offset] != bytes[start + offset] { return false }
+            return true
+        }
     }
 
     /// Whether a key's text is `name`, byte for byte.

@@ -18,6 +18,12 @@ public struct JSONParserOptions: Sendable {
     public static let lenient = JSONParserOptions()
     /// For events of room version 6 and later.
     public static let canonical = JSONParserOptions(integersOnly: true)
+    /// For what this server has stored after checking it.
+    public static let stored = JSONParserOptions(maximumDepth: maximumStoredDepth)
+
+    /// How deep an event may be nested. More than in requests: an event that other servers of the room take should not be refused here.
+    public static let maximumEventDepth = 200
+    private static let maximumStoredDepth = 10_000
 }
 
 /// Parses a text to a tape in one pass, without recursion: a hostile text costs neither stack nor more than linear memory.

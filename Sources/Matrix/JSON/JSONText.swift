@@ -87,6 +87,14 @@ enum JSONText {
         if done == nil { appendQuoted(string.utf8, to: &out) }
     }
 
+    /// Appends a name that needs no escaping, and its colon.
+    static func appendKey(_ name: StaticString, to out: inout [UInt8]) {
+        out.append(UInt8(ascii: "\""))
+        name.withUTF8Buffer { out.append(contentsOf: $0) }
+        out.append(UInt8(ascii: "\""))
+        out.append(UInt8(ascii: ":"))
+    }
+
     @inline(__always)
     private static func appendEscaped(_ byte: UInt8, to out: inout [UInt8]) {
         switch byte {

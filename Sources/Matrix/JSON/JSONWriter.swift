@@ -51,6 +51,19 @@ public struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    /// Writes a member's name that needs no escaping; its value comes next.
+    public mutating func rawKey(_ name: StaticString) {
+        separate()
+        JSONText.appendKey(name, to: &bytes)
+        needsComma = false
+    }
+
+    /// Writes a member whose name needs no escaping and whose value is the text of one whole JSON value.
+    public mutating func rawMember(_ name: StaticString, _ text: some Collection<UInt8>) {
+        rawKey(name)
+        writeRaw(text)
+    }
+
     /// Writes a string.
     public mutating func write(_ string: String) {
         separate()
