@@ -1,1 +1,12 @@
-// Schema: the numbered migrations, one list for both database engines.
+import Database
+
+/// The numbered migrations, one list for both database engines.
+///
+/// Types are written once: INTEGER is 64 bits wide, TEXT compares as bytes, BLOB is raw bytes; `Database` turns them into what
+/// each engine calls them. A migration that has landed is never edited: what changes is a new migration at the end.
+public enum Schema {
+    /// Every migration, in order.
+    public static let migrations: [Migration] = [
+        .rooms
+    ]
+}

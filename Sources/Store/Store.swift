@@ -1,1 +1,99 @@
-// Store: one file a topic, record types and queries, SQL written once for both engines; the journal.
+import Database
+import Matrix
+import Schema
+
+/// The persistent memory of the homeserver: topics of records over one database, and the journal that announces their changes.
+///
+/// Each topic (accounts, events, media …) has its record types and queries in a file of its own, reached as `reader.topic` and
+/// `writer.topic`, so that a signature shows whether it writes.
+public final class Store: Sendable {
+    /// The database under it.
+    public let database: Database
+    /// The journal's recent tail, and who waits for it.
+    public let journal: Journal
+    /// The numbers that stand for identifiers.
+    public let identifiers: IdentifierCache
+    /// Events by number and by identifier, as far as memory is granted.
+    public let eventCache: EventCache
+    /// States by number.
+    public let stateCache: StateCache
+
+    /// Opens the store: brings the schema up to date and finds the journal's end.
+    ///
+    /// - Parameters:
+    ///   - database: An open database.
+    ///   - cacheBytes: Memory for what is kept beside the database, in bytes.
+    /// - Throws: `DatabaseError`; `MigrationError` when the database is newer than the program.
+    public static func open(_ database: Database, cacheBytes: Int = 256 << 20) async throws -> Store {
+        try await Migrator(migrations: Schema.migrations).migrate(database)
+        let end = try await database.read { transaction in
+            try transaction.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) } ?? 0
+        }
+        return Store(database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes)
+    }
+
+    private init(database: Database, journalEnd: StreamPosition, cacheBytes: Int) {
+        self.database = database
+        journal = Journal(end: journalEnd, byteBudget: cacheBytes / 8)
+        identifiers = IdentifierCache()
+        eventCache = EventCache(byteBudget: cacheBytes / 2)
+        stateCache = StateCache(byteBudget: cacheBytes / 4)
+    }
+
+    /// Runs `body` on one consistent snapshot, on a reader's thread.
+    public func read<T: Sendable>(_ body: @escaping @Sendable (StoreReader) throws -> T) async throws -> T {
+        try await database.read { transaction in try body(StoreReader(sql: transaction, store: self)) }
+    }
+
+    /// Runs `body` as one transaction, and returns once it is durable and announced. A `body` that throws changes nothing.
+    public func write<T: Sendable>(_ body: @escaping @Sendable (StoreWriter) throws -> T) async throws -> T {
+        try await database.write { transaction in
+            let writer = StoreWriter(sql: transaction, store: self)
+            let result = try body(writer)
+            try writer.journal.finish()
+            return result
+        }
+    }
+}
+
+/// What can be read inside one snapshot. Only valid inside the closure it is given to.
+public struct StoreReader {
+    /// The snapshot.
+    public let sql: ReadTransaction
+    let store: Store
+}
+
+/// What can be written inside one transaction. Only valid inside the closure it is given to.
+public struct StoreWriter {
+    /// The transaction.
+    public let sql: WriteTransaction
+    /// Announces what the transaction changes.
+    public let journal: JournalWriter
+    let store: Store
+
+    init(sql: WriteTransaction, store: Store) {
+        self.sql = sql
+        self.store = store
+        journal = JournalWriter(sql: sql, journal: store.journal)
+    }
+
+    /// Reading, with what the transaction has written so far.
+    public var read: StoreReader { StoreReader(sql: sql, store: store) }
+
+    /// The next `count` values of a counter, as the first of them.
+    func next(_ counter: String, count: Int = 1) throws -> Int64 {
+        let last = try sql.first(
+            "UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING value", count, counter
+        ) { try $0.int(0) }
+        guard let last else { throw StoreError.inconsistent("no counter \(counter)") }
+        return last - Int64(count) + 1
+    }
+}
+
+/// What the store finds wrong with its own records.
+public enum StoreError: Error, Sendable {
+    /// Records contradict each other; the text is for the log.
+    case inconsistent(String)
+    /// Another lane, here or on another node, has changed the room since its head was read: read it again and decide again.
+    case headMoved
+}

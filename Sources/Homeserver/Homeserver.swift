@@ -1,1 +1,0 @@
-// Homeserver: the services, and the ports through which they reach the outside.
