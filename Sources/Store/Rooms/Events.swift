@@ -1,0 +1,180 @@
+import Database
+import Matrix
+
+/// Look-ups of events.
+public struct EventReader {
+    let sql: ReadTransaction
+    let store: Store
+
+    private static let columns = """
+        events.num, events.event_id, events.room_num, events.sender_num, events.state_key_num, events.position, events.state, \
+        events.replaces, events.redacted_by, events.status, events.received_ts, events.device_id, events.txn_scope, \
+        events.txn_id, rooms.version, events.json
+        """
+    private static let source = "events JOIN rooms ON rooms.num = events.room_num"
+    private static let byNumber = SQL("SELECT \(columns) FROM \(source) WHERE events.num = $1")
+    private static let byNumbers = SQL("SELECT \(columns) FROM \(source) WHERE events.num IN list($1)")
+    private static let byID = SQL("SELECT \(columns) FROM \(source) WHERE events.event_id = $1")
+    private static let backward = SQL(
+        """
+        SELECT \(columns) FROM \(source) WHERE events.room_num = $1 AND events.position > $2 AND events.position <= $3
+        ORDER BY events.position DESC LIMIT $4
+        """
+    )
+    private static let forward = SQL(
+        """
+        SELECT \(columns) FROM \(source) WHERE events.room_num = $1 AND events.position > $2 AND events.position <= $3
+        ORDER BY events.position ASC LIMIT $4
+        """
+    )
+
+    /// The event of that number, or `nil`.
+    public func event(_ number: EventNumber) throws -> StoredEvent? {
+        if let event = store.eventCache[number] { return event }
+        return try sql.first(Self.byNumber, number, map: decode)
+    }
+
+    /// The events of those numbers that exist, in no particular order.
+    public func events(_ numbers: [EventNumber]) throws -> [StoredEvent] {
+        var found: [StoredEvent] = []
+        var missing: [Int64] = []
+        for number in numbers {
+            if let event = store.eventCache[number] { found.append(event) } else { missing.append(number.rawValue) }
+        }
+        if !missing.isEmpty { found += try sql.all(Self.byNumbers, missing, map: decode) }
+        return found
+    }
+
+    /// The event of that identifier, whatever its status, or `nil`.
+    public func event(_ id: EventID) throws -> StoredEvent? {
+        if let number = store.eventCache.number(of: id), let event = store.eventCache[number] { return event }
+        return try sql.first(Self.byID, id, map: decode)
+    }
+
+    /// The event that a client of `sender` has already sent under that name, or `nil`.
+    public func event(sender: UserNumber, room: RoomNumber, transaction: EventTransaction) throws -> EventID? {
+        try sql.first(
+            """
+            SELECT event_id FROM events
+            WHERE sender_num = $1 AND device_id = $2 AND txn_id = $3 AND txn_scope = $4 AND room_num = $5
+            """, sender, transaction.device, transaction.id, transaction.scope, room
+        ) { try $0.identifier(0) }
+    }
+
+    /// A stretch of a room's timeline.
+    ///
+    /// - Parameters:
+    ///   - after: Events at or before it are left out.
+    ///   - through: Events after it are left out.
+    ///   - limit: How many at the most.
+    ///   - newestFirst: Whether to begin at the end; the result is in that order.
+    public func timeline(
+        _ room: RoomNumber, after: StreamPosition, through: StreamPosition, limit: Int, newestFirst: Bool
+    ) throws -> [StoredEvent] {
+        try sql.all(newestFirst ? Self.backward : Self.forward, room, after, through, limit, map: decode)
+    }
+
+    /// The room's last event at or before a position, or `nil` if there is none.
+    public func last(in room: RoomNumber, through position: StreamPosition) throws -> StoredEvent? {
+        try timeline(room, after: StreamPosition(.min), through: position, limit: 1, newestFirst: true).first
+    }
+
+    private func decode(_ row: Row) throws -> StoredEvent {
+        let number = try row.number(0, as: EventNumber.self)
+        if let known = store.eventCache[number] { return known }
+        guard let version = RoomVersion(id: try row.text(14)), let status = EventStatus(rawValue: try row.int(9)) else {
+            throw StoreError.inconsistent("event \(number) has an unknown version or status")
+        }
+        let event: Event
+        do {
+            event = try Event(trusted: try row.blob(15), eventID: try row.identifier(1), version: version)
+        } catch {
+            throw StoreError.inconsistent("event \(number): \(error)")
+        }
+        var transaction: EventTransaction?
+        if let id = try row.textOrNil(13) {
+            transaction = EventTransaction(device: try row.identifier(11), scope: try row.textOrNil(12) ?? "", id: id)
+        }
+        let stored = StoredEvent(
+            number: number, event: event, room: try row.number(2), sender: try row.number(3),
+            stateKey: try row.numberOrNil(4), position: try row.numberOrNil(5), state: try row.numberOrNil(6),
+            replaces: try row.numberOrNil(7), redactedBy: try row.numberOrNil(8), status: status,
+            receivedTimestamp: try row.int(10), transaction: transaction
+        )
+        // Inside a write the row may be rolled back yet.
+        if !(sql is WriteTransaction) { store.eventCache.insert(stored) }
+        return stored
+    }
+}
+
+/// Stores events.
+public struct EventWriter {
+    let writer: StoreWriter
+
+    /// Stores an event. The caller announces it in the journal at the same position.
+    public func insert(_ stored: StoredEvent) throws {
+        let event = stored.event
+        try writer.sql.execute(
+            """
+            INSERT INTO events (num, event_id, room_num, sender_num, state_key_num, position, depth, origin_server_ts, state,
+                replaces, redacted_by, status, received_ts, device_id, txn_scope, txn_id, json)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+            """, stored.number, event.eventID, stored.room, stored.sender, stored.stateKey, stored.position, event.depth,
+            event.originServerTS, stored.state, stored.replaces, stored.redactedBy, stored.status.rawValue,
+            stored.receivedTimestamp, stored.transaction?.device, stored.transaction?.scope, stored.transaction?.id,
+            event.bytes
+        )
+        let cache = writer.store.eventCache
+        writer.sql.onCommit { cache.insert(stored) }
+    }
+
+    /// Replaces an event's stored text by its redacted form: what was redacted is gone from this server.
+    public func redact(_ number: EventNumber, to redacted: Event, by redaction: EventNumber) throws {
+        try writer.sql.execute(
+            "UPDATE events SET json = $1, redacted_by = $2 WHERE num = $3", redacted.bytes, redaction, number
+        )
+        let cache = writer.store.eventCache
+        writer.sql.onCommit { cache.remove(number) }
+    }
+
+    /// Reserves `count` event numbers and returns the first.
+    public func reserveNumbers(_ count: Int) throws -> EventNumber { EventNumber(try writer.next("event", count: count)) }
+}
+
+extension StoreReader {
+    /// Events.
+    public var events: EventReader { EventReader(sql: sql, store: store) }
+}
+
+extension StoreWriter {
+    /// Events.
+    public var events: EventWriter { EventWriter(writer: self) }
+}
+
+extension Store {
+    /// The event of that number, or `nil`.
+    public func event(_ number: EventNumber) async throws -> StoredEvent? {
+        if let event = eventCache[number] { return event }
+        return try await read { try $0.events.event(number) }
+    }
+
+    /// The event of that identifier, or `nil`.
+    public func event(_ id: EventID) async throws -> StoredEvent? {
+        if let number = eventCache.number(of: id), let event = eventCache[number] { return event }
+        return try await read { try $0.events.event(id) }
+    }
+
+    /// The events of those numbers that exist, by number.
+    public func events(_ numbers: some Sequence<EventNumber>) async throws -> [EventNumber: StoredEvent] {
+        var found: [EventNumber: StoredEvent] = [:]
+        var missing: [EventNumber] = []
+        for number in numbers {
+            if let event = eventCache[number] { found[number] = event } else { missing.append(number) }
+        }
+        if !missing.isEmpty {
+            let wanted = missing
+            for event in try await read({ try $0.events.events(wanted) }) { found[event.number] = event }
+        }
+        return found
+    }
+}

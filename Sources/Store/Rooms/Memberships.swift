@@ -1,0 +1,176 @@
+import Database
+import Matrix
+
+/// A user's relation to a room, as the database has it. Never renumber.
+public enum Membership: Int64, Sendable, Hashable, CaseIterable {
+    case leave = 0
+    case join = 1
+    case invite = 2
+    case knock = 3
+    case ban = 4
+
+    /// The membership of that name in a `m.room.member` event, or `nil`.
+    public init?(name: String) {
+        switch name {
+        case "leave": self = .leave
+        case "join": self = .join
+        case "invite": self = .invite
+        case "knock": self = .knock
+        case "ban": self = .ban
+        default: return nil
+        }
+    }
+
+    /// Its name in a `m.room.member` event.
+    public var name: String {
+        switch self {
+        case .leave: "leave"
+        case .join: "join"
+        case .invite: "invite"
+        case .knock: "knock"
+        case .ban: "ban"
+        }
+    }
+}
+
+/// A user's current membership of a room.
+public struct MembershipRecord: Sendable {
+    /// The room.
+    public let room: RoomNumber
+    /// The user.
+    public let user: UserNumber
+    /// The membership.
+    public let membership: Membership
+    /// The event that says so.
+    public let event: EventNumber
+    /// When it came about.
+    public let position: StreamPosition
+    /// Whether the user, having left, wants to hear no more of the room.
+    public let isForgotten: Bool
+}
+
+/// Look-ups of memberships.
+public struct MembershipReader {
+    let sql: ReadTransaction
+
+    /// A user's membership of a room, or `nil` if the room has never heard of them.
+    public func membership(of user: UserNumber, in room: RoomNumber) throws -> MembershipRecord? {
+        try sql.first(
+            """
+            SELECT room_num, user_num, membership, event_num, position, forgotten FROM memberships
+            WHERE room_num = $1 AND user_num = $2
+            """, room, user, map: decode
+        )
+    }
+
+    /// Every room a user has to do with.
+    public func rooms(of user: UserNumber) throws -> [MembershipRecord] {
+        try sql.all(
+            """
+            SELECT room_num, user_num, membership, event_num, position, forgotten FROM memberships WHERE user_num = $1
+            """, user, map: decode
+        )
+    }
+
+    /// The rooms a user is joined to.
+    public func joinedRooms(of user: UserNumber) throws -> [RoomNumber] {
+        try sql.all(
+            "SELECT room_num FROM memberships WHERE user_num = $1 AND membership = $2 ORDER BY room_num", user,
+            Membership.join.rawValue
+        ) { try $0.number(0) }
+    }
+
+    /// Who is in a room with that membership.
+    public func users(in room: RoomNumber, _ membership: Membership) throws -> [UserNumber] {
+        try sql.all(
+            "SELECT user_num FROM memberships WHERE room_num = $1 AND membership = $2 ORDER BY user_num", room,
+            membership.rawValue
+        ) { try $0.number(0) }
+    }
+
+    /// How many users have which membership of a room.
+    public func counts(in room: RoomNumber) throws -> [Membership: Int] {
+        var counts: [Membership: Int] = [:]
+        try sql.forEach(
+            "SELECT membership, COUNT(*) FROM memberships WHERE room_num = $1 GROUP BY membership", room
+        ) { row in
+            if let membership = Membership(rawValue: try row.int(0)) { counts[membership] = Int(try row.int(1)) }
+        }
+        return counts
+    }
+
+    /// Everyone who is joined to a room that `user` is joined to, `user` included.
+    public func usersSharingRooms(with user: UserNumber) throws -> [UserNumber] {
+        try sql.all(
+            """
+            SELECT DISTINCT theirs.user_num FROM memberships AS mine
+            JOIN memberships AS theirs ON theirs.room_num = mine.room_num AND theirs.membership = 1
+            WHERE mine.user_num = $1 AND mine.membership = 1
+            """, user
+        ) { try $0.number(0) }
+    }
+
+    /// Of `users`, those who are joined to a room that `user` is joined to.
+    public func sharing(with user: UserNumber, among users: [UserNumber]) throws -> [UserNumber] {
+        try sql.all(
+            """
+            SELECT DISTINCT theirs.user_num FROM memberships AS theirs
+            JOIN memberships AS mine ON mine.room_num = theirs.room_num AND mine.user_num = $1 AND mine.membership = 1
+            WHERE theirs.user_num IN list($2) AND theirs.membership = 1
+            """, user, users.sqlList
+        ) { try $0.number(0) }
+    }
+
+    private func decode(_ row: Row) throws -> MembershipRecord {
+        guard let membership = Membership(rawValue: try row.int(2)) else {
+            throw StoreError.inconsistent("unknown membership \(try row.int(2))")
+        }
+        return MembershipRecord(
+            room: try row.number(0), user: try row.number(1), membership: membership, event: try row.number(3),
+            position: try row.number(4), isForgotten: try row.bool(5)
+        )
+    }
+}
+
+/// Stores memberships.
+public struct MembershipWriter {
+    let writer: StoreWriter
+
+    /// Sets a user's membership of a room. Whoever comes back has not forgotten the room any more.
+    public func set(
+        _ membership: Membership, of user: UserNumber, in room: RoomNumber, event: EventNumber, position: StreamPosition
+    ) throws {
+        try writer.sql.execute(
+            """
+            INSERT INTO memberships (room_num, user_num, membership, event_num, position) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (room_num, user_num) DO UPDATE SET membership = excluded.membership, event_num = excluded.event_num,
+                position = excluded.position,
+                forgotten = CASE WHEN excluded.membership IN (0, 4) THEN memberships.forgotten ELSE 0 END
+            """, room, user, membership.rawValue, event, position
+        )
+    }
+
+    /// Removes a user's membership: the room's state has no event about them any more.
+    public func remove(of user: UserNumber, in room: RoomNumber) throws {
+        try writer.sql.execute("DELETE FROM memberships WHERE room_num = $1 AND user_num = $2", room, user)
+    }
+
+    /// Marks a room as forgotten by a user who is not in it.
+    ///
+    /// - Returns: Whether there was something to forget.
+    public func forget(_ user: UserNumber, in room: RoomNumber) throws -> Bool {
+        try writer.sql.executeCounting(
+            "UPDATE memberships SET forgotten = 1 WHERE room_num = $1 AND user_num = $2 AND membership IN (0, 4)", room, user
+        ) > 0
+    }
+}
+
+extension StoreReader {
+    /// Memberships.
+    public var memberships: MembershipReader { MembershipReader(sql: sql) }
+}
+
+extension StoreWriter {
+    /// Memberships.
+    public var memberships: MembershipWriter { MembershipWriter(writer: self) }
+}

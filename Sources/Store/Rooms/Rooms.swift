@@ -1,0 +1,121 @@
+import Database
+import Matrix
+
+/// What the store knows of a room apart from its events.
+public struct RoomRecord: Sendable {
+    /// Its number.
+    public let number: RoomNumber
+    /// Its identifier.
+    public let id: RoomID
+    /// Its version.
+    public let version: RoomVersion
+    /// How often its extremities and state have changed.
+    public let head: Int64
+    /// Its current state.
+    public let state: StateNumber?
+    /// The last position at which it changed.
+    public let position: StreamPosition
+    /// Whether it is listed in the room directory.
+    public let isPublished: Bool
+    /// Whether an administrator closed it.
+    public let isBlocked: Bool
+}
+
+/// Look-ups of rooms.
+public struct RoomReader {
+    let sql: ReadTransaction
+
+    /// The room of that number, or `nil`.
+    public func room(_ number: RoomNumber) throws -> RoomRecord? {
+        try sql.first(
+            "SELECT num, room_id, version, head, state, position, published, blocked FROM rooms WHERE num = $1", number,
+            map: decode
+        )
+    }
+
+    /// The rooms of the directory.
+    public func published() throws -> [RoomNumber] {
+        try sql.all("SELECT num FROM rooms WHERE published = 1 ORDER BY num") { try $0.number(0) }
+    }
+
+    /// Of `rooms`, those in which something has happened after `position`.
+    public func changed(_ rooms: [RoomNumber], after position: StreamPosition) throws -> [RoomNumber] {
+        try sql.all("SELECT num FROM rooms WHERE position > $1 AND num IN list($2)", position, rooms.sqlList) {
+            try $0.number(0)
+        }
+    }
+
+    /// The events that nothing builds on yet.
+    public func forwardExtremities(_ room: RoomNumber) throws -> [EventNumber] {
+        try sql.all("SELECT event_num FROM forward_extremities WHERE room_num = $1 ORDER BY event_num", room) {
+            try $0.number(0)
+        }
+    }
+
+    private func decode(_ row: Row) throws -> RoomRecord {
+        guard let version = RoomVersion(id: try row.text(2)) else {
+            throw StoreError.inconsistent("room \(try row.int(0)) has an unknown version")
+        }
+        return RoomRecord(
+            number: try row.number(0), id: try row.identifier(1), version: version, head: try row.int(3),
+            state: try row.numberOrNil(4), position: try row.number(5), isPublished: try row.bool(6),
+            isBlocked: try row.bool(7)
+        )
+    }
+}
+
+/// Stores rooms.
+public struct RoomWriter {
+    let writer: StoreWriter
+
+    /// Stores a new room and returns its number.
+    public func insert(_ room: RoomID, version: RoomVersion, published: Bool) throws -> RoomNumber {
+        let number = RoomNumber(try writer.next("room"))
+        try writer.sql.execute(
+            "INSERT INTO rooms (num, room_id, version, published) VALUES ($1, $2, $3, $4)", number, room, version.id, published
+        )
+        let cache = writer.store.identifiers
+        writer.sql.onCommit { cache.remember(room, number) }
+        return number
+    }
+
+    /// Moves a room's head on.
+    ///
+    /// - Throws: ``StoreError/headMoved`` if the head is no longer `head`: what was decided on it must be decided again.
+    public func advance(_ room: RoomNumber, from head: Int64, state: StateNumber?, position: StreamPosition) throws {
+        let changed = try writer.sql.executeCounting(
+            "UPDATE rooms SET head = head + 1, state = $1, position = $2 WHERE num = $3 AND head = $4", state, position, room,
+            head
+        )
+        if changed != 1 { throw StoreError.headMoved }
+    }
+
+    /// Replaces the events that nothing builds on.
+    public func setForwardExtremities(_ room: RoomNumber, removing old: [EventNumber], adding new: [EventNumber]) throws {
+        if !old.isEmpty {
+            try writer.sql.execute(
+                "DELETE FROM forward_extremities WHERE room_num = $1 AND event_num IN list($2)", room, old.sqlList
+            )
+        }
+        for event in new {
+            try writer.sql.execute(
+                "INSERT INTO forward_extremities (room_num, event_num) VALUES ($1, $2)", room, event
+            )
+        }
+    }
+
+    /// Lists a room in the directory, or no longer.
+    public func setPublished(_ room: RoomNumber, _ published: Bool) throws {
+        try writer.sql.execute("UPDATE rooms SET published = $1 WHERE num = $2", published, room)
+    }
+}
+
+extension StoreReader {
+    /// Rooms.
+    public var rooms: RoomReader { RoomReader(sql: sql) }
+}
+
+extension StoreWriter {
+    /// Rooms.
+    public var rooms: RoomWriter { RoomWriter(writer: self) }
+}

@@ -1,0 +1,113 @@
+import Matrix
+
+/// An event as the store has it: the event itself, and what this server knows about it. Immutable; shared by all who look.
+public final class StoredEvent: Sendable {
+    /// Its number.
+    public let number: EventNumber
+    /// The event.
+    public let event: Event
+    /// Its room.
+    public let room: RoomNumber
+    /// Its sender.
+    public let sender: UserNumber
+    /// Its type and state key, if it is a state event.
+    public let stateKey: StateKeyNumber?
+    /// Its place in the room's timeline; negative for history fetched later; `nil` if it is in no timeline.
+    public let position: StreamPosition?
+    /// The room's state after it, if known.
+    public let state: StateNumber?
+    /// The event whose place in the state it took.
+    public let replaces: EventNumber?
+    /// The event that redacted it.
+    public let redactedBy: EventNumber?
+    /// What the authorization rules said.
+    public let status: EventStatus
+    /// When this server got it, in milliseconds since 1970.
+    public let receivedTimestamp: Int64
+    /// What its sender, if on this server, called it.
+    public let transaction: EventTransaction?
+
+    /// A stored event.
+    public init(
+        number: EventNumber, event: Event, room: RoomNumber, sender: UserNumber, stateKey: StateKeyNumber?,
+        position: StreamPosition?, state: StateNumber?, replaces: EventNumber?, redactedBy: EventNumber?,
+        status: EventStatus, receivedTimestamp: Int64, transaction: EventTransaction?
+    ) {
+        self.number = number
+        self.event = event
+        self.room = room
+        self.sender = sender
+        self.stateKey = stateKey
+        self.position = position
+        self.state = state
+        self.replaces = replaces
+        self.redactedBy = redactedBy
+        self.status = status
+        self.receivedTimestamp = receivedTimestamp
+        self.transaction = transaction
+    }
+
+    /// The same event at a place in the timeline.
+    func placed(at position: StreamPosition) -> StoredEvent {
+        StoredEvent(
+            number: number, event: event, room: room, sender: sender, stateKey: stateKey, position: position, state: state,
+            replaces: replaces, redactedBy: redactedBy, status: status, receivedTimestamp: receivedTimestamp,
+            transaction: transaction
+        )
+    }
+}
+
+/// What the authorization rules said of an event, as the database has it. Never renumber.
+public enum EventStatus: Int64, Sendable {
+    /// Part of the room.
+    case accepted = 0
+    /// Allowed by what it builds on, but not by the room's current state: kept, not shown.
+    case softFailed = 1
+    /// Not allowed: kept so that it is not fetched again, never used.
+    case rejected = 2
+    /// Known as part of an authorization chain or a state, not of the timeline.
+    case outlier = 3
+}
+
+/// The name that a client gave to an event when it sent it, which makes sending idempotent.
+public struct EventTransaction: Sendable, Hashable {
+    /// The device that sent it.
+    public let device: DeviceID
+    /// The part of the path before the transaction ID: the same ID on another path is another transaction.
+    public let scope: String
+    /// The transaction ID.
+    public let id: String
+
+    /// A transaction.
+    public init(device: DeviceID, scope: String, id: String) {
+        self.device = device
+        self.scope = scope
+        self.id = id
+    }
+}
+
+/// Keeps events in memory, within a budget of bytes.
+public final class EventCache: Sendable {
+    private let byNumber: GenerationalCache<EventNumber, StoredEvent>
+    private let byID: GenerationalCache<EventID, EventNumber>
+
+    init(byteBudget: Int) {
+        byNumber = GenerationalCache(budget: byteBudget)
+        byID = GenerationalCache(budget: max(1_000, byteBudget / 1_000))
+    }
+
+    /// The event of that number, if it is in memory.
+    public subscript(_ number: EventNumber) -> StoredEvent? { byNumber[number] }
+
+    /// The number of an event, if it is in memory.
+    public func number(of id: EventID) -> EventNumber? { byID[id] }
+
+    /// Keeps an event that is durable.
+    public func insert(_ event: StoredEvent) {
+        byNumber.insert(event.number, event, cost: event.event.memoryFootprint + 256)
+        byID.insert(event.event.eventID, event.number)
+    }
+
+    /// Forgets an event whose record has changed.
+    public func remove(_ number: EventNumber) { byNumber.remove(number) }
+}
