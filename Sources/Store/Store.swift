@@ -25,7 +25,7 @@ public final class Store: Sendable {
     ///   - cacheBytes: Memory for what is kept beside the database, in bytes.
     /// - Throws: `DatabaseError`; `MigrationError` when the database is newer than the program.
     public static func open(_ database: Database, cacheBytes: Int = 256 << 20) async throws -> Store {
-        try await Migrator(migrations: Schema.migrations).migrate(database)
+        _ = try await Migrator(Schema.migrations).run(on: database)
         let end = try await database.read { transaction in
             try transaction.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) } ?? 0
         }

@@ -164,6 +164,12 @@ extension Store {
         return try await read { try $0.identifiers.number(of: room) }
     }
 
+    /// The number of a type and state key, or `nil` if no event ever had them.
+    public func number(of key: StateKey) async throws -> StateKeyNumber? {
+        if let number = identifiers.keysByName[key] { return number }
+        return try await read { try $0.identifiers.number(of: key) }
+    }
+
     /// The user behind a number.
     public func user(_ number: UserNumber) async throws -> UserID {
         if let user = identifiers.usersByNumber[number] { return user }

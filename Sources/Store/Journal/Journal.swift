@@ -78,6 +78,16 @@ public final class Journal: Sendable {
         if let gapAfter { gapHandler.withLock { $0 }?(gapAfter) }
     }
 
+    /// Puts an event whose text was redacted in the place of the one that was announced: nobody is told the old text any more.
+    func replace(_ event: StoredEvent) {
+        tail.withLock { tail in
+            guard let position = event.position, position > tail.start, position <= tail.end else { return }
+            let index = Int(position.rawValue - tail.start.rawValue) - 1
+            guard case .event(_, let subject) = tail.entries[index].change else { return }
+            tail.entries[index] = JournalEntry(position: position, change: .event(event, subject: subject))
+        }
+    }
+
     private func take(_ entry: JournalEntry, _ tail: inout Tail, _ ready: inout [JournalEntry]) {
         tail.entries.append(entry)
         tail.cost += entry.change.cost

@@ -87,7 +87,7 @@ public struct EventReader {
         }
         let event: Event
         do {
-            event = try Event(trusted: try row.blob(15), eventID: try row.identifier(1), version: version)
+            event = try Event(trusted: try row.blob(15), version: version, eventID: try row.identifier(1))
         } catch {
             throw StoreError.inconsistent("event \(number): \(error)")
         }
@@ -119,7 +119,8 @@ public struct EventWriter {
             INSERT INTO events (num, event_id, room_num, sender_num, state_key_num, position, depth, origin_server_ts, state,
                 replaces, redacted_by, status, received_ts, device_id, txn_scope, txn_id, json)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-            """, stored.number, event.eventID, stored.room, stored.sender, stored.stateKey, stored.position, event.depth,
+            """, stored.number, event.eventID, stored.room, stored.sender, stored.stateKey, stored.position,
+            event.depth,
             event.originServerTS, stored.state, stored.replaces, stored.redactedBy, stored.status.rawValue,
             stored.receivedTimestamp, stored.transaction?.device, stored.transaction?.scope, stored.transaction?.id,
             event.bytes
@@ -129,16 +130,22 @@ public struct EventWriter {
     }
 
     /// Replaces an event's stored text by its redacted form: what was redacted is gone from this server.
-    public func redact(_ number: EventNumber, to redacted: Event, by redaction: EventNumber) throws {
+    public func redact(_ target: StoredEvent, to redacted: Event, by redaction: EventNumber) throws {
+        let stored = target.redacted(redacted, by: redaction)
         try writer.sql.execute(
-            "UPDATE events SET json = $1, redacted_by = $2 WHERE num = $3", redacted.bytes, redaction, number
+            "UPDATE events SET json = $1, redacted_by = $2 WHERE num = $3", redacted.bytes, redaction, target.number
         )
-        let cache = writer.store.eventCache
-        writer.sql.onCommit { cache.remove(number) }
+        let store = writer.store
+        writer.sql.onCommit {
+            store.eventCache.insert(stored)
+            store.journal.replace(stored)
+        }
     }
 
     /// Reserves `count` event numbers and returns the first.
-    public func reserveNumbers(_ count: Int) throws -> EventNumber { EventNumber(try writer.next("event", count: count)) }
+    public func reserveNumbers(_ count: Int) throws -> EventNumber {
+        EventNumber(try writer.next("event", count: count))
+    }
 }
 
 extension StoreReader {

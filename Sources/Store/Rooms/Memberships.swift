@@ -1,35 +1,22 @@
 import Database
 import Matrix
 
-/// A user's relation to a room, as the database has it. Never renumber.
-public enum Membership: Int64, Sendable, Hashable, CaseIterable {
-    case leave = 0
-    case join = 1
-    case invite = 2
-    case knock = 3
-    case ban = 4
-
-    /// The membership of that name in a `m.room.member` event, or `nil`.
-    public init?(name: String) {
-        switch name {
-        case "leave": self = .leave
-        case "join": self = .join
-        case "invite": self = .invite
-        case "knock": self = .knock
-        case "ban": self = .ban
-        default: return nil
+extension Membership {
+    /// The membership as the database has it. Never renumber.
+    public var code: Int64 {
+        switch self {
+        case .leave: 0
+        case .join: 1
+        case .invite: 2
+        case .knock: 3
+        case .ban: 4
         }
     }
 
-    /// Its name in a `m.room.member` event.
-    public var name: String {
-        switch self {
-        case .leave: "leave"
-        case .join: "join"
-        case .invite: "invite"
-        case .knock: "knock"
-        case .ban: "ban"
-        }
+    /// The membership of that code, or `nil`.
+    public init?(code: Int64) {
+        guard let membership = Self.allCases.first(where: { $0.code == code }) else { return nil }
+        self = membership
     }
 }
 
@@ -76,7 +63,7 @@ public struct MembershipReader {
     public func joinedRooms(of user: UserNumber) throws -> [RoomNumber] {
         try sql.all(
             "SELECT room_num FROM memberships WHERE user_num = $1 AND membership = $2 ORDER BY room_num", user,
-            Membership.join.rawValue
+            Membership.join.code
         ) { try $0.number(0) }
     }
 
@@ -84,7 +71,7 @@ public struct MembershipReader {
     public func users(in room: RoomNumber, _ membership: Membership) throws -> [UserNumber] {
         try sql.all(
             "SELECT user_num FROM memberships WHERE room_num = $1 AND membership = $2 ORDER BY user_num", room,
-            membership.rawValue
+            membership.code
         ) { try $0.number(0) }
     }
 
@@ -94,7 +81,7 @@ public struct MembershipReader {
         try sql.forEach(
             "SELECT membership, COUNT(*) FROM memberships WHERE room_num = $1 GROUP BY membership", room
         ) { row in
-            if let membership = Membership(rawValue: try row.int(0)) { counts[membership] = Int(try row.int(1)) }
+            if let membership = Membership(code: try row.int(0)) { counts[membership] = Int(try row.int(1)) }
         }
         return counts
     }
@@ -122,7 +109,7 @@ public struct MembershipReader {
     }
 
     private func decode(_ row: Row) throws -> MembershipRecord {
-        guard let membership = Membership(rawValue: try row.int(2)) else {
+        guard let membership = Membership(code: try row.int(2)) else {
             throw StoreError.inconsistent("unknown membership \(try row.int(2))")
         }
         return MembershipRecord(
@@ -146,7 +133,7 @@ public struct MembershipWriter {
             ON CONFLICT (room_num, user_num) DO UPDATE SET membership = excluded.membership, event_num = excluded.event_num,
                 position = excluded.position,
                 forgotten = CASE WHEN excluded.membership IN (0, 4) THEN memberships.forgotten ELSE 0 END
-            """, room, user, membership.rawValue, event, position
+            """, room, user, membership.code, event, position
         )
     }
 
@@ -160,7 +147,8 @@ public struct MembershipWriter {
     /// - Returns: Whether there was something to forget.
     public func forget(_ user: UserNumber, in room: RoomNumber) throws -> Bool {
         try writer.sql.executeCounting(
-            "UPDATE memberships SET forgotten = 1 WHERE room_num = $1 AND user_num = $2 AND membership IN (0, 4)", room, user
+            "UPDATE memberships SET forgotten = 1 WHERE room_num = $1 AND user_num = $2 AND membership IN (0, 4)", room,
+            user
         ) > 0
     }
 }

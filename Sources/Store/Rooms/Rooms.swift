@@ -72,7 +72,8 @@ public struct RoomWriter {
     public func insert(_ room: RoomID, version: RoomVersion, published: Bool) throws -> RoomNumber {
         let number = RoomNumber(try writer.next("room"))
         try writer.sql.execute(
-            "INSERT INTO rooms (num, room_id, version, published) VALUES ($1, $2, $3, $4)", number, room, version.id, published
+            "INSERT INTO rooms (num, room_id, version, published) VALUES ($1, $2, $3, $4)", number, room, version.id,
+            published
         )
         let cache = writer.store.identifiers
         writer.sql.onCommit { cache.remember(room, number) }
@@ -84,14 +85,16 @@ public struct RoomWriter {
     /// - Throws: ``StoreError/headMoved`` if the head is no longer `head`: what was decided on it must be decided again.
     public func advance(_ room: RoomNumber, from head: Int64, state: StateNumber?, position: StreamPosition) throws {
         let changed = try writer.sql.executeCounting(
-            "UPDATE rooms SET head = head + 1, state = $1, position = $2 WHERE num = $3 AND head = $4", state, position, room,
+            "UPDATE rooms SET head = head + 1, state = $1, position = $2 WHERE num = $3 AND head = $4", state, position,
+            room,
             head
         )
         if changed != 1 { throw StoreError.headMoved }
     }
 
     /// Replaces the events that nothing builds on.
-    public func setForwardExtremities(_ room: RoomNumber, removing old: [EventNumber], adding new: [EventNumber]) throws {
+    public func setForwardExtremities(_ room: RoomNumber, removing old: [EventNumber], adding new: [EventNumber]) throws
+    {
         if !old.isEmpty {
             try writer.sql.execute(
                 "DELETE FROM forward_extremities WHERE room_num = $1 AND event_num IN list($2)", room, old.sqlList

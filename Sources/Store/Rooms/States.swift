@@ -122,7 +122,9 @@ public struct StateWriter {
         let number = StateNumber(try writer.next("state"))
         let place = previous.place + 1
         let (parent, repeated) = previous.parentOfNext()
-        guard let parentLink = parent.first else { throw StoreError.inconsistent("state \(previous.number) has no root") }
+        guard let parentLink = parent.first else {
+            throw StoreError.inconsistent("state \(previous.number) has no root")
+        }
         var delta: [StateKeyNumber: EventNumber?] = [:]
         for link in repeated.reversed() {
             try writer.sql.forEach(

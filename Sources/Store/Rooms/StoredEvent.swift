@@ -47,11 +47,12 @@ public final class StoredEvent: Sendable {
         self.transaction = transaction
     }
 
-    /// The same event at a place in the timeline.
-    func placed(at position: StreamPosition) -> StoredEvent {
+    /// The event with its content redacted.
+    func redacted(_ redacted: Event, by redaction: EventNumber) -> StoredEvent {
         StoredEvent(
-            number: number, event: event, room: room, sender: sender, stateKey: stateKey, position: position, state: state,
-            replaces: replaces, redactedBy: redactedBy, status: status, receivedTimestamp: receivedTimestamp,
+            number: number, event: redacted, room: room, sender: sender, stateKey: stateKey, position: position,
+            state: state, replaces: replaces, redactedBy: redaction, status: status,
+            receivedTimestamp: receivedTimestamp,
             transaction: transaction
         )
     }

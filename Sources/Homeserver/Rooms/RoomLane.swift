@@ -1,0 +1,190 @@
+import Logging
+import Matrix
+import RoomEngine
+import Store
+import Synchronization
+
+/// Everything that changes one room passes here, one after the other: what waits is taken as a batch, each request is decided on
+/// top of the one before, and the batch is stored in one transaction. Whoever asked hears of it once it is durable.
+final class RoomLane: Sendable {
+    /// What somebody wants of the room: drafts made from the room as it is when their turn comes, all or none of them.
+    struct Request: Sendable {
+        /// Makes the drafts. May look at the room and refuse.
+        let drafts: @Sendable (RoomView) async throws -> [EventDraft]
+        /// Stores what goes with them, in the same transaction.
+        let alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)?
+        /// Whether an administrator's closing of the room does not matter.
+        var ignoresBlock = false
+    }
+
+    private struct Waiting {
+        let request: Request
+        let continuation: CheckedContinuation<[SentEvent], any Error>
+    }
+
+    private struct State {
+        var waiting: [Waiting] = []
+        var isRunning = false
+        var head: RoomHead?
+    }
+
+    /// Requests taken at once, so that a batch's transaction stays short.
+    private static let batchSize = 64
+    /// Requests that may wait: beyond, the room is overloaded and says so.
+    private static let queueLimit = 10_000
+
+    let number: RoomNumber
+    private let services: RoomWriterServices
+    private let state: Mutex<State>
+
+    init(number: RoomNumber, services: RoomWriterServices, head: RoomHead? = nil) {
+        self.number = number
+        self.services = services
+        state = Mutex(State(head: head))
+    }
+
+    /// Whether nothing happens here.
+    var isIdle: Bool { state.withLock { !$0.isRunning && $0.waiting.isEmpty } }
+
+    /// Forgets where the room stands, because another node has moved it past `position`.
+    func invalidate(unlessAt position: StreamPosition) {
+        state.withLock { state in
+            if let head = state.head, head.position < position { state.head = nil }
+        }
+    }
+
+    /// Where the room stands, or `nil` if there is no such room.
+    func head() async throws -> RoomHead? {
+        if let head = state.withLock({ $0.head }) { return head }
+        let number = number
+        let loaded = try await services.store.read { try RoomHead(number, from: $0) }
+        guard let loaded, loaded.count > 0 else { return nil }
+        return state.withLock { state in
+            // A batch may have been stored meanwhile.
+            if let head = state.head, head.count >= loaded.count { return head }
+            state.head = loaded
+            return loaded
+        }
+    }
+
+    /// Asks for something, and waits until it is durable or refused.
+    func submit(_ request: Request) async throws -> [SentEvent] {
+        try await withCheckedThrowingContinuation { continuation in
+            let (accepted, start) = state.withLock { state in
+                guard state.waiting.count < Self.queueLimit else { return (false, false) }
+                state.waiting.append(Waiting(request: request, continuation: continuation))
+                guard !state.isRunning else { return (true, false) }
+                state.isRunning = true
+                return (true, true)
+            }
+            if !accepted { continuation.resume(throwing: MatrixError.unavailable("This room is overloaded")) }
+            if start { Task { await self.run() } }
+        }
+    }
+
+    private func run() async {
+        while true {
+            let batch = state.withLock { state -> [Waiting] in
+                let batch = Array(state.waiting.prefix(Self.batchSize))
+                state.waiting.removeFirst(batch.count)
+                if batch.isEmpty { state.isRunning = false }
+                return batch
+            }
+            if batch.isEmpty { return }
+            await process(batch)
+        }
+    }
+
+    /// Decides and stores a batch, again from the start where another node has moved the head or a transaction ID turns out to be
+    /// known.
+    private func process(_ batch: [Waiting]) async {
+        var remaining = batch
+        var attempts = 0
+        while !remaining.isEmpty {
+            do {
+                let (decided, refused) = try await decide(remaining)
+                for (waiting, error) in refused { waiting.continuation.resume(throwing: error) }
+                remaining = decided.map(\.waiting)
+                if remaining.isEmpty { return }
+                try await store(decided)
+                for item in decided { item.waiting.continuation.resume(returning: item.plan.results) }
+                return
+            } catch let known as KnownTransaction {
+                remaining[known.index].continuation.resume(returning: [SentEvent(id: known.event, event: nil)])
+                remaining.remove(at: known.index)
+            } catch StoreError.headMoved where attempts < 10 {
+                attempts += 1
+                state.withLock { $0.head = nil }
+            } catch {
+                state.withLock { $0.head = nil }
+                for waiting in remaining { waiting.continuation.resume(throwing: error) }
+                return
+            }
+        }
+    }
+
+    private struct Decided {
+        let waiting: Waiting
+        let plan: RoomPlan
+    }
+
+    private func decide(_ batch: [Waiting]) async throws -> ([Decided], [(Waiting, any Error)]) {
+        guard let head = try await head() else {
+            throw MatrixError.notFound("There is no such room")
+        }
+        var working = RoomWork(head: head, services: services)
+        var decided: [Decided] = []
+        var refused: [(Waiting, any Error)] = []
+        for waiting in batch {
+            // A value: what a refused request has begun is dropped with the copy.
+            var attempt = working
+            do {
+                if head.isBlocked, !waiting.request.ignoresBlock {
+                    throw MatrixError.forbidden("This room has been closed by an administrator")
+                }
+                let drafts = try await waiting.request.drafts(attempt.view)
+                let plan = try await attempt.plan(drafts)
+                working = attempt
+                decided.append(Decided(waiting: waiting, plan: plan))
+            } catch {
+                refused.append((waiting, error))
+            }
+        }
+        return (decided, refused)
+    }
+
+    private func store(_ decided: [Decided]) async throws {
+        guard let last = decided.last,
+            decided.contains(where: { !$0.plan.events.isEmpty || $0.waiting.request.alongside != nil })
+        else { return }
+        let plans = decided.map(\.plan)
+        let alongside = decided.compactMap(\.waiting.request.alongside)
+        let number = number
+        let final = last.plan.headAfter
+        try await services.store.write { [self] writer in
+            let stored = try RoomCommit(plans: plans, final: final).write(writer)
+            for extra in alongside { try extra(writer, number) }
+            // Readers that the journal wakes find the new head in place.
+            writer.sql.onCommit { self.state.withLock { $0.head = stored } }
+        }
+    }
+}
+
+/// A request of the batch has been carried out before under the same transaction ID.
+struct KnownTransaction: Error {
+    /// Which plan of the batch.
+    let index: Int
+    /// The event it had become.
+    let event: EventID
+}
+
+/// What deciding about rooms needs.
+struct RoomWriterServices: Sendable {
+    let store: Store
+    let clock: any Clock
+    let randomness: any Randomness
+    let serverName: ServerName
+    let signingKey: SigningKey
+    let eventNumbers: NumberAllocator
+    let logger: Logger
+}
