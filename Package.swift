@@ -78,6 +78,10 @@ let package = Package(
         .target(name: "TestSupport", dependencies: ["Database", "CLibpq"], path: "Tests/TestSupport"),
         .testTarget(name: "DatabaseTests", dependencies: ["Database", "TestSupport"]),
         .testTarget(name: "WebTests", dependencies: ["Web", "Matrix"]),
+        .testTarget(
+            name: "HomeserverTests",
+            dependencies: ["Homeserver", "Store", "RoomEngine", "Database", "Schema", "Matrix", "TestSupport"]
+        ),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Database", "Schema", "Matrix", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
