@@ -17,6 +17,7 @@ struct RoomCommit {
         let events = plans.flatMap(\.events)
         guard !events.isEmpty else { return final }
         try checkTransactions(writer)
+        if before.count == 0, let id = head.id { try writer.rooms.insert(head.number, id, version: head.version) }
 
         var chain = before.chain
         var position = try writer.journal.reserve(events.count)

@@ -68,16 +68,13 @@ public struct RoomReader {
 public struct RoomWriter {
     let writer: StoreWriter
 
-    /// Stores a new room and returns its number.
-    public func insert(_ room: RoomID, version: RoomVersion, published: Bool) throws -> RoomNumber {
-        let number = RoomNumber(try writer.next("room"))
+    /// Stores a new room under a number that nobody else has.
+    public func insert(_ number: RoomNumber, _ room: RoomID, version: RoomVersion) throws {
         try writer.sql.execute(
-            "INSERT INTO rooms (num, room_id, version, published) VALUES ($1, $2, $3, $4)", number, room, version.id,
-            published
+            "INSERT INTO rooms (num, room_id, version) VALUES ($1, $2, $3)", number, room, version.id
         )
         let cache = writer.store.identifiers
         writer.sql.onCommit { cache.remember(room, number) }
-        return number
     }
 
     /// Moves a room's head on.

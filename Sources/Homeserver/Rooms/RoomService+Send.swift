@@ -1,0 +1,122 @@
+import Matrix
+import RoomEngine
+import Store
+
+extension RoomService {
+    /// Sends a message event.
+    ///
+    /// [PUT /rooms/{roomId}/send](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidsendeventtypetxnid)
+    ///
+    /// - Parameters:
+    ///   - transactionID: The client's name for it; sending again under the same name answers the same event.
+    ///   - timestamp: When it was sent, in milliseconds since 1970, for those who may say so.
+    /// - Returns: The event's identifier, once it is durable.
+    public func send(
+        _ type: EventType, content: JSON, transactionID: String, timestamp: Int64? = nil, to room: RoomID,
+        by sender: Requester
+    ) async throws -> EventID {
+        if type == .redaction {
+            guard let redacts = content["redacts"]?.string.flatMap({ EventID($0) }) else {
+                throw MatrixError.badJSON("A redaction says what it redacts")
+            }
+            return try await redact(
+                redacts, content: content, scope: "send/m.room.redaction", transactionID: transactionID, in: room,
+                by: sender
+            )
+        }
+        let number = try await number(of: room)
+        let draft = EventDraft(
+            sender: sender.id, type: type, content: content,
+            transaction: sender.device.map { EventTransaction(device: $0, scope: "send/\(type)", id: transactionID) },
+            timestamp: timestamp
+        )
+        return try await submit(draft, to: number).id
+    }
+
+    /// Redacts an event.
+    ///
+    /// [PUT /rooms/{roomId}/redact](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidredacteventidtxnid)
+    public func redact(
+        _ target: EventID, content: JSON, scope: String = "redact", transactionID: String, in room: RoomID,
+        by sender: Requester
+    ) async throws -> EventID {
+        let number = try await number(of: room)
+        guard let event = try await store.event(target), event.room == number else {
+            throw MatrixError.notFound("There is no such event in this room")
+        }
+        let draft = EventDraft(
+            sender: sender.id, type: .redaction, content: content, redacts: target,
+            transaction: sender.device.map {
+                EventTransaction(device: $0, scope: "\(scope)/\(target)", id: transactionID)
+            }
+        )
+        return try await submit(draft, to: number).id
+    }
+
+    /// Sends a state event. One that would change nothing is not sent again: its sender is answered the current one.
+    ///
+    /// [PUT /rooms/{roomId}/state](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey)
+    public func setState(
+        _ type: EventType, key: String, content: JSON, timestamp: Int64? = nil, in room: RoomID, by sender: Requester
+    ) async throws -> EventID {
+        if type == .create { throw MatrixError.forbidden("A room is created once") }
+        if type == .member {
+            return try await setMembership(key, content: content, in: room, by: sender)
+        }
+        let number = try await number(of: room)
+        if type == .canonicalAlias { try await checkCanonicalAlias(content, room: number) }
+        let draft = EventDraft(sender: sender.id, type: type, stateKey: key, content: content, timestamp: timestamp)
+        return try await submit(draft, to: number).id
+    }
+
+    /// A membership set through the state endpoint is held to what the membership endpoints hold it to.
+    private func setMembership(_ key: String, content: JSON, in room: RoomID, by sender: Requester) async throws
+        -> EventID
+    {
+        guard let target = UserID(key) else { throw MatrixError.badJSON("The state key is no user") }
+        guard let name = content["membership"]?.string, let membership = Membership(name: name) else {
+            throw MatrixError.badJSON("There is no such membership")
+        }
+        let number = try await number(of: room)
+        var value = content.value
+        if membership == .join || membership == .knock, target == sender.id {
+            // The profile is the server's to fill in, where the client leaves it out.
+            let profile = try await memberContent(target, membership)
+            for member in profile.object?.members ?? [] where value[member.name.string] == nil {
+                value[member.name.string] = member.value
+            }
+        }
+        if membership == .invite { try checkReachable(target) }
+        let final = value.json
+        return try await submit(number) { [self] view in
+            var content = final
+            if membership == .join, target == sender.id {
+                content = try await authorizingJoin(content.value, of: sender, view).json
+            }
+            return [EventDraft(sender: sender.id, type: .member, stateKey: key, content: content)]
+        }.id
+    }
+
+    /// The aliases that a room calls its own must lead to it.
+    private func checkCanonicalAlias(_ content: JSON, room: RoomNumber) async throws {
+        let current = try await view(room).event(StateKey(.canonicalAlias))?.event.content
+        let old = Set(Self.aliases(in: current ?? JSON.emptyObject))
+        for text in Self.aliasTexts(in: content) {
+            guard let alias = RoomAlias(text) else { throw MatrixError.invalidParameter("\(text) is no room alias") }
+            if old.contains(alias) { continue }
+            guard try await aliases.room(of: alias) == room else {
+                throw MatrixError(400, .badAlias, "\(alias) does not lead to this room")
+            }
+        }
+    }
+
+    private static func aliasTexts(in content: JSON) -> [String] {
+        var texts = (content["alt_aliases"]?.elements.map { $0.string ?? "" }) ?? []
+        if let alias = content["alias"], !alias.isNull { texts.append(alias.string ?? "") }
+        return texts.filter { !$0.isEmpty }
+    }
+
+    private static func aliases(in content: JSON) -> [RoomAlias] {
+        aliasTexts(in: content).compactMap { RoomAlias($0) }
+    }
+}

@@ -1,0 +1,156 @@
+import Logging
+import Matrix
+import RoomEngine
+import Store
+import Synchronization
+
+/// Who asks for something: a user of this server, and the device they use.
+public struct Requester: Sendable, Hashable {
+    /// The user.
+    public let id: UserID
+    /// The user's number.
+    public let number: UserNumber
+    /// The device, if the request came from one.
+    public let device: DeviceID?
+
+    /// A requester.
+    public init(id: UserID, number: UserNumber, device: DeviceID? = nil) {
+        self.id = id
+        self.number = number
+        self.device = device
+    }
+}
+
+/// What a membership event says of a user beside the membership.
+public struct MemberProfile: Sendable, Hashable {
+    /// The `displayname`.
+    public let displayName: String?
+    /// The `avatar_url`.
+    public let avatarURL: String?
+
+    /// A profile.
+    public init(displayName: String? = nil, avatarURL: String? = nil) {
+        self.displayName = displayName
+        self.avatarURL = avatarURL
+    }
+}
+
+/// Where membership events get the names and pictures of this server's users.
+public protocol MemberProfiles: Sendable {
+    /// The profile of a user of this server.
+    func memberProfile(of user: UserID) async throws -> MemberProfile
+}
+
+/// The rooms of this server: one lane for each that is active, and what can be done with them.
+///
+/// Operations are in extensions, a file each.
+public final class RoomService: Sendable {
+    let services: RoomWriterServices
+    let profiles: any MemberProfiles
+    let aliases: any RoomAliases
+    let activeUsers: ActiveUsers
+    let defaultVersion: RoomVersion
+    private let lanes = Mutex<[RoomNumber: RoomLane]>([:])
+
+    /// Lanes kept for rooms in which nothing happens at the moment.
+    private static let idleLaneLimit = 10_000
+
+    var store: Store { services.store }
+    /// This server's name.
+    public var serverName: ServerName { services.serverName }
+
+    /// - Parameters:
+    ///   - store: The store.
+    ///   - serverName: This server's name.
+    ///   - signingKey: What this server signs events with.
+    ///   - defaultVersion: The version of new rooms whose creators do not choose.
+    ///   - profiles: Names and pictures for membership events.
+    ///   - aliases: The directory of aliases.
+    ///   - activeUsers: Who is using their client.
+    public init(
+        store: Store, clock: any Clock, randomness: any Randomness, serverName: ServerName, signingKey: SigningKey,
+        defaultVersion: RoomVersion, profiles: any MemberProfiles, aliases: any RoomAliases,
+        activeUsers: ActiveUsers, logger: Logger
+    ) {
+        services = RoomWriterServices(
+            store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKey,
+            eventNumbers: NumberAllocator(store: store), logger: logger
+        )
+        self.profiles = profiles
+        self.aliases = aliases
+        self.activeUsers = activeUsers
+        self.defaultVersion = defaultVersion
+        store.journal.listen { [weak self] entries in self?.follow(entries) }
+    }
+
+    /// A lane whose room was moved by another node reads its head again.
+    private func follow(_ entries: ArraySlice<JournalEntry>) {
+        for entry in entries {
+            guard case .event(let event, _) = entry.change else { continue }
+            lanes.withLock { $0[event.room] }?.invalidate(unlessAt: entry.position)
+        }
+    }
+
+    func lane(_ room: RoomNumber) -> RoomLane {
+        lanes.withLock { lanes in
+            if let lane = lanes[room] { return lane }
+            if lanes.count >= Self.idleLaneLimit {
+                for (number, lane) in lanes where lane.isIdle && lanes.count > Self.idleLaneLimit / 2 {
+                    lanes[number] = nil
+                }
+            }
+            let lane = RoomLane(number: room, services: services)
+            lanes[room] = lane
+            return lane
+        }
+    }
+
+    func add(_ lane: RoomLane) { lanes.withLock { $0[lane.number] = lane } }
+
+    /// The number of a room.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND` if this server does not know it.
+    public func number(of room: RoomID) async throws -> RoomNumber {
+        guard let number = try await store.number(of: room) else {
+            throw MatrixError.notFound("This server does not know that room")
+        }
+        return number
+    }
+
+    /// The room as it is now.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND` if there is no such room.
+    public func view(_ room: RoomNumber) async throws -> RoomView {
+        guard let head = try await lane(room).head() else { throw MatrixError.notFound("There is no such room") }
+        return RoomView(head: head, store: store)
+    }
+
+    /// Sends one event.
+    func submit(_ draft: EventDraft, to room: RoomNumber) async throws -> SentEvent {
+        try await submit(room) { _ in [draft] }
+    }
+
+    /// Sends the one event that `make` makes of the room as it is then.
+    func submit(
+        _ room: RoomNumber, _ make: @escaping @Sendable (RoomView) async throws -> [EventDraft]
+    ) async throws -> SentEvent {
+        let sent = try await lane(room).submit(.init(drafts: make, alongside: nil))
+        guard let last = sent.last else { throw MatrixError.internalError }
+        return last
+    }
+
+    /// The membership event's content for a user of this server.
+    func memberContent(
+        _ user: UserID, _ membership: Membership, reason: String? = nil, isDirect: Bool = false
+    ) async throws -> JSONValue {
+        var content: JSONValue = ["membership": .string(membership.rawValue)]
+        if user.isLocal(to: serverName) {
+            let profile = try await profiles.memberProfile(of: user)
+            if let name = profile.displayName { content["displayname"] = .string(name) }
+            if let avatar = profile.avatarURL { content["avatar_url"] = .string(avatar) }
+        }
+        if let reason { content["reason"] = .string(reason) }
+        if isDirect { content["is_direct"] = true }
+        return content
+    }
+}
