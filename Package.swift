@@ -75,9 +75,12 @@ let package = Package(
         // Tests
         .testTarget(name: "MatrixTests", dependencies: ["Matrix"]),
         .testTarget(name: "RoomEngineTests", dependencies: ["RoomEngine", "Matrix"]),
-        .target(name: "TestSupport", dependencies: ["Database", "CLibpq"], path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["Matrix", "Database", "CLibpq"], path: "Tests/TestSupport"),
         .testTarget(name: "DatabaseTests", dependencies: ["Database", "TestSupport"]),
-        .testTarget(name: "WebTests", dependencies: ["Web", "Matrix"]),
+        .testTarget(
+            name: "WebTests",
+            dependencies: ["Web", "Matrix", "TestSupport", "CZlib", .product(name: "Logging", package: "swift-log")]
+        ),
         .testTarget(
             name: "HomeserverTests",
             dependencies: ["Homeserver", "Store", "RoomEngine", "Database", "Schema", "Matrix", "TestSupport"]

@@ -1,0 +1,155 @@
+import Matrix
+
+/// Who makes a request.
+public struct Caller: Sendable, Hashable {
+    /// The user; for an application service that masquerades, the user it acts as.
+    public var userID: UserID
+    /// The user's number in the store.
+    public var userNumber: Int64
+    /// The device that the token belongs to, if any.
+    public var deviceID: DeviceID?
+    /// The token's number in the store.
+    public var tokenNumber: Int64?
+    /// Whether the user is a guest.
+    public var isGuest: Bool
+    /// Whether the user administers this server.
+    public var isAdministrator: Bool
+    /// The application service that makes the request, if one does.
+    public var appServiceID: String?
+    /// Whether rate limits pass the caller by.
+    public var isExemptFromRateLimits: Bool
+
+    /// A caller.
+    public init(
+        userID: UserID, userNumber: Int64, deviceID: DeviceID? = nil, tokenNumber: Int64? = nil, isGuest: Bool = false,
+        isAdministrator: Bool = false, appServiceID: String? = nil, isExemptFromRateLimits: Bool = false
+    ) {
+        self.userID = userID
+        self.userNumber = userNumber
+        self.deviceID = deviceID
+        self.tokenNumber = tokenNumber
+        self.isGuest = isGuest
+        self.isAdministrator = isAdministrator
+        self.appServiceID = appServiceID
+        self.isExemptFromRateLimits = isExemptFromRateLimits
+    }
+}
+
+/// The caller of an endpoint that asks for no token.
+public struct Anonymous: Sendable, Hashable {
+    /// Nobody in particular.
+    public init() {}
+}
+
+/// Whom an application service says it acts as.
+///
+/// [Identity assertion](https://spec.matrix.org/v1.19/application-service-api/#identity-assertion).
+public struct Masquerade: Sendable, Hashable {
+    /// The `user_id` of the query, as received.
+    public var userID: String?
+    /// The `device_id` of the query, as received.
+    public var deviceID: String?
+
+    /// An assertion.
+    public init(userID: String? = nil, deviceID: String? = nil) {
+        self.userID = userID
+        self.deviceID = deviceID
+    }
+}
+
+/// Knows access tokens.
+public protocol Authenticator: Sendable {
+    /// The caller that a token stands for.
+    ///
+    /// - Parameters:
+    ///   - accessToken: The token as received; never to be logged.
+    ///   - masquerade: Whom the caller wants to act as. To be ignored unless the token is an application service's.
+    /// - Throws: ``MatrixError`` 401 for a token that is unknown, 403 for a masquerade that is not allowed.
+    func authenticate(accessToken: String, masquerade: Masquerade?) async throws -> Caller
+}
+
+/// Whether an endpoint asks for a token, and what it is told of the caller.
+///
+/// `Identity` is ``Caller``, `Caller?` or ``Anonymous``: the type of the handler's `caller`.
+public struct Authentication<Identity: Sendable>: Sendable {
+    let identify: @Sendable (HTTPRequest, any Authenticator) async throws -> (Identity, Caller?)
+}
+
+extension Authentication where Identity == Anonymous {
+    /// No token is asked for, and one that is sent is not looked at.
+    public static var none: Self { Self { _, _ in (Anonymous(), nil) } }
+}
+
+extension Authentication where Identity == Caller? {
+    /// A token may be sent; one that is sent must be good.
+    public static var optional: Self {
+        Self { request, authenticator in
+            guard let token = try AccessToken.find(in: request) else { return (nil, nil) }
+            let caller = try await AccessToken.caller(of: token, request, authenticator)
+            return (caller, caller)
+        }
+    }
+}
+
+extension Authentication where Identity == Caller {
+    /// A token is needed, and not a guest's.
+    public static var required: Self {
+        Self { request, authenticator in
+            let caller = try await AccessToken.required(in: request, authenticator)
+            if caller.isGuest {
+                throw MatrixError(403, .guestAccessForbidden, "Guests cannot do this")
+            }
+            return (caller, caller)
+        }
+    }
+
+    /// A token is needed; a guest's will do.
+    public static var allowingGuests: Self {
+        Self { request, authenticator in
+            let caller = try await AccessToken.required(in: request, authenticator)
+            return (caller, caller)
+        }
+    }
+
+    /// An administrator's token is needed.
+    public static var administrator: Self {
+        Self { request, authenticator in
+            let caller = try await AccessToken.required(in: request, authenticator)
+            guard caller.isAdministrator else { throw MatrixError.forbidden("Only administrators can do this") }
+            return (caller, caller)
+        }
+    }
+}
+
+/// Where requests carry their token.
+///
+/// [Using access tokens](https://spec.matrix.org/v1.19/client-server-api/#using-access-tokens).
+enum AccessToken {
+    /// The token in the `Authorization` field or, as old clients do it, in the query.
+    static func find(in request: HTTPRequest) throws -> String? {
+        if let field = request.headers["authorization"] {
+            let space = field.utf8.firstIndex(of: UInt8(ascii: " ")) ?? field.endIndex
+            let scheme = field[..<space]
+            let token = field[space...].drop { $0 == " " }
+            guard scheme.utf8.count == 6, scheme.lowercased() == "bearer", !token.isEmpty else {
+                throw MatrixError(401, .missingToken, "The Authorization field holds no bearer token")
+            }
+            return String(token)
+        }
+        return request.query["access_token"]
+    }
+
+    static func required(in request: HTTPRequest, _ authenticator: any Authenticator) async throws -> Caller {
+        guard let token = try find(in: request) else { throw MatrixError.missingToken }
+        return try await caller(of: token, request, authenticator)
+    }
+
+    static func caller(
+        of token: String, _ request: HTTPRequest, _ authenticator: any Authenticator
+    ) async throws -> Caller {
+        let user = request.query["user_id"]
+        let device = request.query["device_id"] ?? request.query["org.matrix.msc3202.device_id"]
+        let masquerade = user == nil && device == nil ? nil : Masquerade(userID: user, deviceID: device)
+        return try await authenticator.authenticate(accessToken: token, masquerade: masquerade)
+    }
+}

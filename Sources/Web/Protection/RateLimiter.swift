@@ -1,0 +1,92 @@
+import Matrix
+import Synchronization
+
+/// Counts requests in token buckets, one for each class and user or address. The number of buckets is bounded.
+public final class RateLimiter: Sendable {
+    /// Who is counted.
+    public enum Subject: Hashable, Sendable {
+        /// A user, by the number in the store.
+        case user(Int64)
+        /// An address; for IPv6 the network, since one customer has all addresses in it.
+        case address(UInt64, UInt64)
+    }
+
+    private struct Key: Hashable {
+        let limit: RateLimitClass
+        let subject: Subject
+    }
+
+    private struct Bucket {
+        /// When the bucket is full again: all there is to know of it, in nanoseconds.
+        var fullAt: Int64
+    }
+
+    private let limits: RateLimits
+    private let maximumBuckets: Int
+    private let nowNanoseconds: @Sendable () -> Int64
+    private let buckets = Mutex<[Key: Bucket]>([:])
+
+    /// A limiter.
+    ///
+    /// - Parameters:
+    ///   - limits: What is allowed.
+    ///   - maximumBuckets: How many users, addresses and classes are told apart. When there are more, buckets that are full
+    ///     again are forgotten, and if that is not enough any others.
+    ///   - nowNanoseconds: A clock that only goes forward.
+    public init(_ limits: RateLimits, maximumBuckets: Int = 100_000, nowNanoseconds: @escaping @Sendable () -> Int64) {
+        self.limits = limits
+        self.maximumBuckets = max(1, maximumBuckets)
+        self.nowNanoseconds = nowNanoseconds
+    }
+
+    /// Counts a request: for the caller, or for the address if there is none.
+    ///
+    /// - Throws: ``MatrixError`` 429 with `retry_after_ms`.
+    public func admit(_ request: HTTPRequest, caller: Caller?, as limit: RateLimitClass) throws {
+        guard limits.isEnabled, limits.classes[limit] != nil, caller?.isExemptFromRateLimits != true else { return }
+        try admit(caller.map { .user($0.userNumber) } ?? Self.subject(address: request.remoteAddress), as: limit)
+    }
+
+    /// Counts `cost` requests of a subject.
+    ///
+    /// - Throws: ``MatrixError`` 429 with `retry_after_ms`; then nothing is counted.
+    public func admit(_ subject: Subject, as limit: RateLimitClass, cost: Int = 1) throws {
+        guard limits.isEnabled, let allowed = limits.classes[limit] else { return }
+        let interval = allowed.perSecond > 0 ? 1e9 / allowed.perSecond : 1e18
+        let now = nowNanoseconds()
+        let wait = buckets.withLock { buckets -> Double? in
+            let key = Key(limit: limit, subject: subject)
+            // An empty bucket takes `burst` intervals to fill; each request takes one interval out.
+            let missing = max(0, Double((buckets[key]?.fullAt ?? now) - now)) + Double(cost) * interval
+            let capacity = Double(allowed.burst) * interval
+            // The margin is for rounding: a client that waits as told must be let in.
+            guard missing <= capacity + 1000 else { return missing - capacity }
+            if buckets[key] == nil, buckets.count >= maximumBuckets { Self.shrink(&buckets, now: now) }
+            buckets[key] = Bucket(fullAt: now + Int64(min(missing, 4e18)))
+            return nil
+        }
+        guard let wait else { return }
+        throw MatrixError.limitExceeded(retryAfterMilliseconds: Int64(min((wait / 1e6).rounded(.up), 1e12)))
+    }
+
+    /// The number of buckets.
+    public var bucketCount: Int { buckets.withLock { $0.count } }
+
+    /// Who an address is.
+    public static func subject(address: String) -> Subject {
+        guard let parsed = IPAddress(address) else { return .address(0, 0) }
+        return parsed.isIPv4 ? .address(parsed.high, parsed.low) : .address(parsed.high, 0)
+    }
+
+    private static func shrink(_ buckets: inout [Key: Bucket], now: Int64) {
+        let before = buckets.count
+        buckets = buckets.filter { $0.value.fullAt > now }
+        // Shrinking by an eighth at least keeps the cost of walking all buckets rare.
+        var excess = before / 8 + 1 - (before - buckets.count)
+        guard excess > 0 else { return }
+        buckets = buckets.filter { _ in
+            excess -= 1
+            return excess < 0
+        }
+    }
+}

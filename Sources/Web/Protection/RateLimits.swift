@@ -1,0 +1,74 @@
+/// What requests are counted together when they are limited.
+///
+/// [Rate limiting](https://spec.matrix.org/v1.19/client-server-api/#rate-limiting).
+public struct RateLimitClass: Hashable, Sendable, ExpressibleByStringLiteral {
+    /// The name, as in the configuration.
+    public let name: String
+
+    /// A class.
+    public init(_ name: String) { self.name = name }
+    /// A class.
+    public init(stringLiteral value: String) { name = value }
+
+    /// Never limited.
+    public static let none: RateLimitClass = "none"
+    /// What has no class of its own.
+    public static let standard: RateLimitClass = "standard"
+    /// Events sent.
+    public static let message: RateLimitClass = "message"
+    /// Attempts to sign in: by address.
+    public static let login: RateLimitClass = "login"
+    /// New accounts: by address.
+    public static let registration: RateLimitClass = "registration"
+    /// Rooms created.
+    public static let roomCreation: RateLimitClass = "room_creation"
+    /// Rooms joined or knocked on.
+    public static let join: RateLimitClass = "join"
+    /// Users invited.
+    public static let invite: RateLimitClass = "invite"
+    /// Media uploaded.
+    public static let upload: RateLimitClass = "upload"
+    /// Searches.
+    public static let search: RateLimitClass = "search"
+}
+
+/// How many requests of each class one user, or one address, may make.
+public struct RateLimits: Sendable {
+    /// A bucket: it holds `burst` requests and is filled up again by `perSecond`.
+    public struct Limit: Sendable, Hashable {
+        /// Requests a second in the long run.
+        public var perSecond: Double
+        /// Requests at once.
+        public var burst: Int
+
+        /// A limit.
+        public init(perSecond: Double, burst: Int) {
+            self.perSecond = perSecond
+            self.burst = burst
+        }
+    }
+
+    /// Whether anything is limited at all.
+    public var isEnabled: Bool
+    /// The limits; a class that is not here is not limited.
+    public var classes: [RateLimitClass: Limit]
+
+    /// Limits.
+    public init(isEnabled: Bool = true, classes: [RateLimitClass: Limit] = RateLimits.defaults) {
+        self.isEnabled = isEnabled
+        self.classes = classes
+    }
+
+    /// Limits that people do not notice and programs that run wild do.
+    public static let defaults: [RateLimitClass: Limit] = [
+        .standard: Limit(perSecond: 50, burst: 500),
+        .message: Limit(perSecond: 5, burst: 50),
+        .login: Limit(perSecond: 0.2, burst: 10),
+        .registration: Limit(perSecond: 0.1, burst: 5),
+        .roomCreation: Limit(perSecond: 0.2, burst: 10),
+        .join: Limit(perSecond: 0.5, burst: 20),
+        .invite: Limit(perSecond: 0.5, burst: 30),
+        .upload: Limit(perSecond: 1, burst: 30),
+        .search: Limit(perSecond: 1, burst: 20),
+    ]
+}

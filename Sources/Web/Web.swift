@@ -1,1 +1,0 @@
-// Web: HTTP glue. Server, router, typed endpoints, errors, limits.
