@@ -21,6 +21,11 @@ public final class Database: Sendable {
     /// Which engine runs the SQL.
     public var engine: DatabaseEngine { location.engine }
 
+    /// How many writes wait for the writer thread, for metrics.
+    public var waitingWrites: Int { writes.waiting }
+    /// How many reads wait for a reader thread, for metrics.
+    public var waitingReads: Int { reads.waiting }
+
     private init(
         location: DatabaseLocation, options: DatabaseOptions, writes: JobQueue<WriteJob>, reads: JobQueue<ReadJob>,
         threads: ThreadGroup

@@ -49,6 +49,13 @@ final class JobQueue<Job: QueuedJob>: @unchecked Sendable {
         return nil
     }
 
+    /// How many jobs wait for a worker.
+    var waiting: Int {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return count
+    }
+
     /// Refuses new jobs; workers end once the queue is empty.
     func close() {
         pthread_mutex_lock(mutex)

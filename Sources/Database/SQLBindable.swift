@@ -142,6 +142,13 @@ extension Int64: SQLListElement {
     public static func sqlArrayValue(_ array: [Int64]) -> SQLValue { .integers(array) }
 }
 
+extension Int: SQLListElement {
+    /// A list of integers.
+    public static var sqlArrayType: SQLType { .integerList }
+    /// The list.
+    public static func sqlArrayValue(_ array: [Int]) -> SQLValue { .integers(array.map(Int64.init)) }
+}
+
 extension String: SQLListElement {
     /// A list of texts.
     public static var sqlArrayType: SQLType { .textList }

@@ -47,11 +47,14 @@ final class PostgresConnection: EngineConnection {
     }
 
     func execute(_ sql: SQL, _ parameters: [any SQLBindable]) throws {
+        // Also a SELECT, which is then run for what its functions do.
+        hasWritten = true
         try send(sql, parameters, .discarded)
         if let session, session.pendingCount > Self.maxPending { try settle() }
     }
 
     func executeCounting(_ sql: SQL, _ parameters: [any SQLBindable]) throws -> Int {
+        hasWritten = true
         try send(sql, parameters, .wanted)
         return try settle()?.changedRows ?? 0
     }

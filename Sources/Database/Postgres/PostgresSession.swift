@@ -111,12 +111,9 @@ final class PostgresSession {
     /// Forgets all prepared statements when there are too many. Only outside a transaction.
     func boundStatements() throws {
         guard preparedOnServer > capacity else { return }
-        try forgetStatements()
-    }
-
-    func forgetStatements() throws {
         guard PQsendQueryParams(handle, "DEALLOCATE ALL", 0, nil, nil, nil, nil, 1) == 1 else { throw notSent() }
         expected.append(.discarded)
+        try sendSync()  // else it would count as the next transaction's first statement
         statements = [:]
         preparedOnServer = 0
     }
