@@ -1,4 +1,3 @@
-import CLibpq
 import Database
 import Foundation
 
@@ -11,7 +10,7 @@ public struct TemporaryLocation: Sendable {
     /// Whether PostgreSQL can be tested here.
     public static var hasPostgres: Bool { cluster != nil }
 
-    private static var cluster: String? {
+    static var cluster: String? {
         let value = ProcessInfo.processInfo.environment["CHAPPE_TEST_POSTGRES"]
         return value?.isEmpty == false ? value : nil
     }
@@ -25,36 +24,12 @@ public struct TemporaryLocation: Sendable {
             cleanUp = { removeTree(directory) }
         case .postgres:
             guard let cluster = Self.cluster else { throw SystemError(description: "CHAPPE_TEST_POSTGRES is not set") }
-            let name = "chappe_test_\(getpid())_\(UInt32.random(in: 0 ... .max))"
-            // French rules of order by default, so that text that should compare as bytes and does not is found.
-            try Self.run(
-                "CREATE DATABASE \(name) TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'fr-FR'",
-                on: cluster)
-            location = .postgres(connectionString: Self.connectionString(cluster, database: name))
-            cleanUp = { try? Self.run("DROP DATABASE IF EXISTS \(name) WITH (FORCE)", on: cluster) }
+            let name = try PostgresDatabases.take(on: cluster)
+            location = .postgres(connectionString: PostgresDatabases.connectionString(cluster, database: name))
+            cleanUp = { PostgresDatabases.giveBack(name, on: cluster) }
         }
     }
 
     /// Removes the database, which must be closed.
     public func remove() { cleanUp() }
-
-    /// The same connection string for another database.
-    static func connectionString(_ cluster: String, database: String) -> String {
-        guard let scheme = cluster.range(of: "://") else { return cluster + " dbname=" + database }
-        let afterScheme = cluster[scheme.upperBound...]
-        let query = afterScheme.firstIndex(of: "?") ?? afterScheme.endIndex
-        let authorityEnd = afterScheme[..<query].firstIndex(of: "/") ?? query
-        return cluster[..<authorityEnd] + "/" + database + afterScheme[query...]
-    }
-
-    private static func run(_ statement: String, on connectionString: String) throws {
-        let handle = PQconnectdb(connectionString)
-        defer { PQfinish(handle) }
-        PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        let result = PQexec(handle, statement)
-        defer { PQclear(result) }
-        guard PQresultStatus(result) == PGRES_COMMAND_OK else {
-            throw SystemError(description: "\(statement): \(String(cString: PQerrorMessage(handle)))")
-        }
-    }
 }
