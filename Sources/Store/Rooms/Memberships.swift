@@ -75,6 +75,15 @@ public struct MembershipReader {
         ) { try $0.number(0) }
     }
 
+    /// Who is in a room with that membership, `limit` of them at the most: those who came first.
+    public func users(in room: RoomNumber, _ membership: Membership, limit: Int) throws -> [UserNumber] {
+        try sql.all(
+            """
+            SELECT user_num FROM memberships WHERE room_num = $1 AND membership = $2 ORDER BY position, user_num LIMIT $3
+            """, room, membership.code, limit
+        ) { try $0.number(0) }
+    }
+
     /// How many users have which membership of a room.
     public func counts(in room: RoomNumber) throws -> [Membership: Int] {
         var counts: [Membership: Int] = [:]

@@ -1,0 +1,165 @@
+import Matrix
+import RoomEngine
+import Store
+
+/// A room's part of a sync response, before it is written.
+struct SyncRoomSection: Sendable {
+    var timeline: [StoredEvent] = []
+    var isLimited = false
+    var prevBatch: SyncToken
+    var state: [StoredEvent] = []
+    var ephemeral: [[UInt8]] = []
+    var accountData: [AccountDataRecord] = []
+    var unread: UnreadSummary?
+    var summary: RoomSummary?
+
+    var isEmpty: Bool {
+        timeline.isEmpty && state.isEmpty && ephemeral.isEmpty && accountData.isEmpty && unread == nil && !isLimited
+    }
+}
+
+/// What names a room that has no name: [RoomSummary](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync).
+struct RoomSummary: Sendable {
+    let heroes: [UserID]
+    let joined: Int
+    let invited: Int
+}
+
+extension SyncService {
+    /// How many events a timeline has where the filter does not say.
+    static let defaultTimelineLimit = 10
+
+    func timelineLimit(_ filter: Filter) -> Int {
+        min(max(filter.room.timeline.limit ?? Self.defaultTimelineLimit, 0), 100)
+    }
+
+    /// The end of a room's timeline, and what came before it.
+    ///
+    /// - Parameters:
+    ///   - known: All events in `(since, through]`, oldest first, if they are at hand.
+    ///   - since: Where the client's knowledge ends; `nil` if it has none.
+    func timeline(
+        _ room: RoomNumber, _ request: SyncRequest, known: [StoredEvent]?, since: StreamPosition?,
+        through: StreamPosition,
+        checkVisibility: Bool, ignored: Set<UserID>
+    ) async throws -> (events: [StoredEvent], isLimited: Bool, prevBatch: SyncToken) {
+        let limit = timelineLimit(request.filter)
+        let id = try await store.room(room)
+        let filter = request.filter.room.timeline
+        func allowed(_ event: StoredEvent) -> Bool {
+            event.status == .accepted
+                && (ignored.isEmpty || event.event.isState || !ignored.contains(event.event.sender))
+                && filter.allows(
+                    type: event.event.type, sender: event.event.sender, room: id, content: event.event.content)
+        }
+        var found: [StoredEvent] = []
+        var isLimited = false
+        var first = StreamPosition((since?.rawValue ?? 0))
+        if let known {
+            let visible = checkVisibility ? try await visible(known, room, request.user) : known
+            found = visible.filter(allowed)
+            if found.count > limit {
+                isLimited = true
+                found = Array(found.suffix(limit))
+            }
+            first = known.first?.position ?? through
+        } else {
+            // From the end backward until the page is full, or the client's knowledge is reached.
+            var cursor = through
+            let floor = since ?? StreamPosition(.min)
+            var reachedEnd = false
+            for _ in 0..<10 where found.count <= limit && !reachedEnd {
+                let last = cursor
+                let page = try await store.read {
+                    try $0.events.timeline(
+                        room, after: floor, through: last, limit: max(limit + 1, 20), newestFirst: true
+                    )
+                }
+                reachedEnd = page.count < max(limit + 1, 20)
+                let visible = checkVisibility ? try await visible(page, room, request.user) : page
+                found += visible.filter(allowed)
+                if let oldest = page.last?.position {
+                    cursor = StreamPosition(oldest.rawValue - 1)
+                    first = oldest
+                }
+            }
+            isLimited = found.count > limit || !reachedEnd
+            found = Array(found.prefix(limit).reversed())
+        }
+        if let oldest = found.first?.position, isLimited || since == nil { first = oldest }
+        if found.isEmpty { first = StreamPosition(through.rawValue + 1) }
+        return (found, isLimited, SyncToken(StreamPosition(first.rawValue - 1)))
+    }
+
+    private func visible(_ events: [StoredEvent], _ room: RoomNumber, _ user: Requester) async throws -> [StoredEvent] {
+        try await EventVisibility(store: store).visible(events, in: room, to: user.number, id: user.id)
+    }
+
+    /// The state that the client needs beside the timeline.
+    ///
+    /// - Parameters:
+    ///   - from: The state the client knows; `nil` for none.
+    ///   - timeline: The timeline sent with it.
+    ///   - end: The state after the last event.
+    func state(
+        _ room: RoomNumber, _ request: SyncRequest, from: StateMap?, timeline: [StoredEvent], end: StateMap,
+        sendsAll: Bool
+    ) async throws -> [StoredEvent] {
+        let filter = request.filter.room.state
+        let target = request.useStateAfter ? end : try await stateBefore(timeline, end: end)
+        var wanted: Set<EventNumber> = []
+        let inTimeline = Set(timeline.map(\.number))
+        for (key, event) in target where from?[key] != event {
+            if request.useStateAfter || !inTimeline.contains(event) { wanted.insert(event) }
+        }
+        var members: [(UserID, EventNumber)] = []
+        if filter.lazyLoadMembers {
+            // Members are sent when they speak; the client's own membership is always of interest.
+            for user in Set(timeline.map(\.event.sender)).union([request.user.id]) {
+                guard let key = try await store.number(of: .member(user)), let event = target[key] else { continue }
+                if request.useStateAfter || !inTimeline.contains(event) { members.append((user, event)) }
+            }
+            if sendsAll { lazyMembers.reset(request.user, in: room) }
+            let unsent = lazyMembers.unsent(
+                members, to: request.user, in: room, sendAll: sendsAll || filter.includeRedundantMembers
+            )
+            let changedMembers = Set(from == nil ? [] : members.map(\.1)).intersection(wanted)
+            var kept: Set<EventNumber> = Set(unsent).union(changedMembers)
+            for event in try await store.events(wanted).values
+            where event.event.type != .member || (from != nil && !sendsAll) { kept.insert(event.number) }
+            wanted = kept
+        }
+        let id = try await store.room(room)
+        return try await store.events(wanted).values.filter { event in
+            filter.allows(type: event.event.type, sender: event.event.sender, room: id, content: event.event.content)
+        }.sorted { $0.number < $1.number }
+    }
+
+    /// The state before a timeline's first event.
+    private func stateBefore(_ timeline: [StoredEvent], end: StateMap) async throws -> StateMap {
+        guard let first = timeline.first, let after = first.state else { return end }
+        var map = try await store.state(after)
+        if let key = first.stateKey { map[key] = first.replaces }
+        return map
+    }
+
+    /// What names a room without a name.
+    func summary(_ view: RoomView, for user: Requester) async throws -> RoomSummary {
+        let room = view.head.number
+        let named = try await view.event(StateKey(.name))?.event.content["name"]?.string?.isEmpty == false
+        let hasAlias = try await view.event(StateKey(.canonicalAlias))?.event.content["alias"]?.string?.isEmpty == false
+        var heroes: [UserID] = []
+        if !named && !hasAlias {
+            heroes = try await store.read { reader in
+                var users: [UserID] = []
+                for membership in [Membership.join, .invite, .leave, .ban] where users.isEmpty || membership == .invite
+                {
+                    users += try reader.memberships.users(in: room, membership, limit: 6).filter { $0 != user.number }
+                        .map { try reader.identifiers.user($0) }
+                }
+                return Array(users.prefix(5))
+            }
+        }
+        return RoomSummary(heroes: heroes, joined: view.head.joinedCount, invited: view.head.invitedCount)
+    }
+}

@@ -1,0 +1,386 @@
+import Matrix
+import RoomEngine
+import Store
+
+extension SyncService {
+    /// Messages to a device sent at once.
+    private static let messageLimit = 100
+
+    /// The response for a client that knows nothing, or wants to hear everything again.
+    func initialResponse(_ request: SyncRequest) async throws -> [UInt8] {
+        let rooms = try await activeUsers.rooms(of: request.user.number)
+        let end = SyncToken(store.journal.end, typing: typing.serial)
+        var response = SyncResponse(next: end)
+        let ignored = try await users.ignoredUsers(of: request.user.number)
+        let accountData = try await users.accountData(of: request.user.number)
+        let receipts = try await users.receipts(
+            in: rooms.joined, for: request.user.number, after: StreamPosition(0), through: end.position
+        )
+        let receiptsByRoom = Dictionary(grouping: receipts) { $0.room }
+        let dataByRoom = Dictionary(grouping: accountData.filter { $0.room != nil }) { $0.room ?? RoomNumber(0) }
+        let since = request.since?.position
+        for (room, entry) in rooms.rooms.sorted(by: { $0.key < $1.key }) where entry.position <= end.position {
+            let id = try await store.room(room)
+            guard request.filter.room.allows(id) else { continue }
+            switch entry.membership {
+            case .join:
+                var section = try await joinedSection(
+                    room, request, known: nil, since: since, through: end.position, knownState: nil,
+                    isNew: since == nil,
+                    ignored: ignored
+                )
+                section.accountData = allowed(dataByRoom[room] ?? [], request.filter.room.accountData, id)
+                section.ephemeral = try await ephemeral(
+                    room, id, request, receipts: receiptsByRoom[room] ?? [], typing: !typing.typists(in: room).isEmpty
+                )
+                section.unread = try await users.unread(of: request.user, in: room, through: end.position)
+                response.joined.append((id, section))
+            case .invite, .knock:
+                try await addStripped(room, id, entry, request, ignored, to: &response)
+            case .leave, .ban:
+                guard request.filter.room.includeLeave, !entry.isForgotten else { continue }
+                if let section = try await leftSection(room, request, entry, since: since, ignored: ignored) {
+                    response.left.append((id, section))
+                }
+            }
+        }
+        response.accountData = accountData.filter { data in
+            data.room == nil && request.filter.accountData.allows(type: EventType(data.type), sender: nil)
+        }
+        try await addPresence(StreamPosition(0), end.position, nil, request, to: &response)
+        try await addDevice(request, since: nil, end: end, changed: true, hasMessages: true, to: &response)
+        return try await response.write(request, store: store, now: clock.now)
+    }
+
+    /// What has changed since a token.
+    ///
+    /// - Returns: The body, or `nil` if nothing has; and the token that stands for what was looked at.
+    func incrementalResponse(_ request: SyncRequest, since: SyncToken) async throws -> (body: [UInt8]?, next: SyncToken)
+    {
+        // The rooms first: so they are never ahead of the entries, and what they lack is in the entries.
+        var rooms = try await activeUsers.rooms(of: request.user.number)
+        let end = SyncToken(store.journal.end, typing: typing.serial, message: nil)
+        let typingRooms = end.typing == since.typing ? [] : typing.changed(rooms.joined, after: since.typing)
+        let changes: SyncChanges
+        let isComplete: Bool
+        if let entries = store.journal.entries(after: since.position, through: end.position) {
+            for entry in entries { rooms.apply(entry, for: request.user.number) }
+            changes = SyncChanges(entries, for: request.user, rooms: rooms)
+            isComplete = true
+        } else {
+            changes = try await SyncChanges(
+                user: request.user, rooms: rooms, after: since.position, through: end.position, store: store,
+                userSource: users, devices: devices, presence: presence, timelineLimit: timelineLimit(request.filter)
+            )
+            isComplete = false
+        }
+        let mayHaveMessages = changes.hasMessages || since.message < since.position
+        if changes.isEmpty, typingRooms.isEmpty, !mayHaveMessages { return (nil, end) }
+
+        var response = SyncResponse(next: end)
+        let ignored = try await users.ignoredUsers(of: request.user.number)
+        let dataByRoom = Dictionary(grouping: changes.accountData.filter { $0.room != nil }) {
+            $0.room ?? RoomNumber(0)
+        }
+        var concerned = Set(changes.events.keys).union(changes.ownMemberships).union(changes.receipts.keys)
+        concerned.formUnion(changes.ownReceipts)
+        concerned.formUnion(dataByRoom.keys)
+        concerned.formUnion(typingRooms)
+        for room in concerned.sorted() {
+            guard let entry = rooms.rooms[room] else { continue }
+            let id = try await store.room(room)
+            guard request.filter.room.allows(id) else { continue }
+            switch entry.membership {
+            case .join:
+                let isNew = try await isNewlyJoined(entry, changes.ownMemberships.contains(room), since.position)
+                var section = SyncRoomSection(prevBatch: since)
+                let hasEvents = changes.events[room] != nil
+                if hasEvents || isNew {
+                    section = try await joinedSection(
+                        room, request, known: isComplete && !isNew ? changes.events[room] : nil,
+                        since: isNew ? nil : since.position, through: end.position,
+                        knownState: isNew ? nil : try await stateAt(since.position, in: room), isNew: isNew,
+                        ignored: ignored
+                    )
+                }
+                section.accountData = allowed(dataByRoom[room] ?? [], request.filter.room.accountData, id)
+                section.ephemeral = try await ephemeral(
+                    room, id, request, receipts: changes.receipts[room] ?? [],
+                    typing: typingRooms.contains(room) || isNew
+                )
+                if hasEvents || isNew || changes.ownReceipts.contains(room) {
+                    section.unread = try await users.unread(of: request.user, in: room, through: end.position)
+                }
+                if !section.isEmpty { response.joined.append((id, section)) }
+            case .invite, .knock:
+                if entry.position > since.position {
+                    try await addStripped(room, id, entry, request, ignored, to: &response)
+                }
+            case .leave, .ban:
+                guard entry.position > since.position, !entry.isForgotten else { continue }
+                if let section = try await leftSection(room, request, entry, since: since.position, ignored: ignored) {
+                    response.left.append((id, section))
+                }
+            }
+        }
+        response.accountData = changes.accountData.filter { data in
+            data.room == nil && request.filter.accountData.allows(type: EventType(data.type), sender: nil)
+        }
+        try await addPresence(since.position, end.position, changes.presence, request, to: &response)
+        try await addDeviceLists(changes, rooms, request, since: since.position, to: &response)
+        try await addDevice(
+            request, since: since, end: end, changed: changes.hasKeyCounts && isComplete, hasMessages: mayHaveMessages,
+            to: &response
+        )
+        if response.isEmpty { return (nil, end) }
+        return (try await response.write(request, store: store, now: clock.now), response.next)
+    }
+
+    private func allowed(_ data: [AccountDataRecord], _ filter: RoomEventFilter, _ room: RoomID) -> [AccountDataRecord]
+    {
+        data.filter { filter.rooms.allows(room) && filter.events.allows(type: EventType($0.type), sender: nil) }
+    }
+
+    /// Whether a user who is joined was not at `position`.
+    private func isNewlyJoined(_ entry: UserRooms.Entry, _ changed: Bool, _ position: StreamPosition) async throws
+        -> Bool
+    {
+        guard changed, entry.position > position else { return false }
+        // A change of name is a join after a join: go back to the membership that the client knows.
+        var event = try await store.event(entry.event)
+        while let current = event, let place = current.position, place > position {
+            guard let replaced = current.replaces else { return true }
+            event = try await store.event(replaced)
+            if let before = event, Membership(of: before.event) != .join { return true }
+        }
+        return false
+    }
+
+    /// The state of a room as it was at a place of the journal.
+    private func stateAt(_ position: StreamPosition, in room: RoomNumber) async throws -> StateMap? {
+        guard let state = try await store.read({ try $0.events.last(in: room, through: position)?.state }) else {
+            return nil
+        }
+        return try await store.state(state)
+    }
+
+    private func joinedSection(
+        _ room: RoomNumber, _ request: SyncRequest, known: [StoredEvent]?, since: StreamPosition?,
+        through: StreamPosition,
+        knownState: StateMap?, isNew: Bool, ignored: Set<UserID>
+    ) async throws -> SyncRoomSection {
+        let (events, isLimited, prevBatch) = try await timeline(
+            room, request, known: known, since: since, through: through, checkVisibility: isNew, ignored: ignored
+        )
+        var section = SyncRoomSection(timeline: events, isLimited: isLimited, prevBatch: prevBatch)
+        let view = try await rooms.view(room)
+        var endState = view.head.state
+        if view.head.position > through, let past = try await stateAt(through, in: room) { endState = past }
+        let sendsAll = isNew || request.fullState
+        section.state = try await state(
+            room, request, from: sendsAll ? nil : knownState ?? endState, timeline: events, end: endState,
+            sendsAll: sendsAll
+        )
+        if isNew || (known ?? events).contains(where: { $0.event.type == .member })
+            || section.state.contains(where: { $0.event.type == .member })
+        {
+            section.summary = try await summary(view, for: request.user)
+        }
+        return section
+    }
+
+    private func leftSection(
+        _ room: RoomNumber, _ request: SyncRequest, _ entry: UserRooms.Entry, since: StreamPosition?,
+        ignored: Set<UserID>
+    ) async throws -> SyncRoomSection? {
+        guard let leave = try await store.event(entry.event), let after = leave.state else { return nil }
+        let previous = try await leave.replaces.asyncMap { try await store.event($0) } ?? nil
+        guard previous.flatMap({ Membership(of: $0.event) }) == .join else {
+            // An invitation declined or taken back, a knock answered, a ban from outside: that is all there is to see.
+            var section = SyncRoomSection(prevBatch: SyncToken(StreamPosition(entry.position.rawValue - 1)))
+            section.timeline = [leave]
+            return section
+        }
+        let (events, isLimited, prevBatch) = try await timeline(
+            room, request, known: nil, since: since, through: entry.position, checkVisibility: true, ignored: ignored
+        )
+        var section = SyncRoomSection(timeline: events, isLimited: isLimited, prevBatch: prevBatch)
+        let endState = try await store.state(after)
+        let knownState = try await since.asyncMap { try await stateAt($0, in: room) } ?? nil
+        section.state = try await state(
+            room, request, from: knownState, timeline: events, end: endState, sendsAll: knownState == nil
+        )
+        return section
+    }
+
+    private func addStripped(
+        _ room: RoomNumber, _ id: RoomID, _ entry: UserRooms.Entry, _ request: SyncRequest, _ ignored: Set<UserID>,
+        to response: inout SyncResponse
+    ) async throws {
+        guard let event = try await store.event(entry.event), !ignored.contains(event.event.sender) else { return }
+        let view = try await rooms.view(room)
+        var state: [StoredEvent] = []
+        for key in Self.strippedKeys { if let found = try await view.event(key) { state.append(found) } }
+        if event.event.sender != request.user.id, let inviter = try await view.event(.member(event.event.sender)) {
+            state.append(inviter)
+        }
+        state.append(event)
+        if entry.membership == .invite {
+            response.invited.append((id, state))
+        } else {
+            response.knocked.append((id, state))
+        }
+    }
+
+    /// [Stripped state](https://spec.matrix.org/v1.19/client-server-api/#stripped-state)
+    private static let strippedKeys: [StateKey] = [
+        StateKey(.create), StateKey(.joinRules), StateKey(.canonicalAlias), StateKey(.avatar), StateKey(.name),
+        StateKey(.encryption), StateKey(.topic),
+    ]
+
+    private func ephemeral(
+        _ room: RoomNumber, _ id: RoomID, _ request: SyncRequest, receipts: [ReceiptRecord], typing isTyping: Bool
+    ) async throws -> [[UInt8]] {
+        let filter = request.filter.room.ephemeral
+        var events: [[UInt8]] = []
+        guard filter.rooms.allows(id) else { return [] }
+        if !receipts.isEmpty, filter.events.allows(type: "m.receipt", sender: nil) {
+            events.append(ReceiptEvent.text(of: receipts))
+        }
+        if isTyping, filter.events.allows(type: "m.typing", sender: nil) {
+            var writer = JSONWriter()
+            writer.beginObject()
+            writer.member("type", "m.typing")
+            writer.key("content")
+            writer.beginObject()
+            writer.key("user_ids")
+            writer.beginArray()
+            for user in typing.typists(in: room) { writer.write(user) }
+            writer.endArray()
+            writer.endObject()
+            writer.endObject()
+            events.append(writer.bytes)
+        }
+        return events
+    }
+
+    private func addPresence(
+        _ after: StreamPosition, _ through: StreamPosition, _ changed: Set<UserNumber>?, _ request: SyncRequest,
+        to response: inout SyncResponse
+    ) async throws {
+        guard let presence, request.filter.presence.types.allows("m.presence") else { return }
+        var users = changed ?? []
+        if changed == nil { users = Set(try await presence.changes(after: after, through: through)) }
+        guard !users.isEmpty else { return }
+        let candidates = Array(users)
+        let me = request.user.number
+        var visible = Set(try await store.read { try $0.memberships.sharing(with: me, among: candidates) })
+        if users.contains(me) { visible.insert(me) }
+        for user in visible.sorted() {
+            let id = try await store.user(user)
+            guard request.filter.presence.senders.allows(id) else { continue }
+            if let event = try await presence.event(about: user) { response.presence.append(event) }
+        }
+    }
+
+    private func addDevice(
+        _ request: SyncRequest, since: SyncToken?, end: SyncToken, changed: Bool, hasMessages: Bool,
+        to response: inout SyncResponse
+    ) async throws {
+        guard let device = request.user.device else { return }
+        response.keyCounts = try await devices.keyCounts(of: request.user.number, device)
+        response.keyCountsChanged = changed
+        guard hasMessages else { return }
+        let messages = try await devices.messages(
+            for: request.user.number, device, after: since?.message ?? StreamPosition(0), through: end.position,
+            limit: Self.messageLimit
+        )
+        response.messages = messages.map(\.content)
+        // Those that did not fit wait for the next request, and must not be taken for delivered.
+        if messages.count >= Self.messageLimit, let last = messages.last {
+            response.next = SyncToken(end.position, typing: end.typing, message: last.position)
+        }
+    }
+
+    /// Whose devices the client has to look at again, and whose it may forget.
+    ///
+    /// [Tracking device lists](https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-user)
+    private func addDeviceLists(
+        _ changes: SyncChanges, _ rooms: UserRooms, _ request: SyncRequest, since: StreamPosition,
+        to response: inout SyncResponse
+    ) async throws {
+        let me = request.user.number
+        var candidates = changes.deviceLists
+        var gone: Set<UserNumber> = []
+        var newlyShared: Set<UserNumber> = []
+        for (room, events) in changes.events {
+            guard rooms.rooms[room]?.membership == .join else { continue }
+            for event in events where event.event.type == .member {
+                guard let user = event.event.stateKey.flatMap({ UserID($0.string) }), user != request.user.id,
+                    let number = try await store.number(of: user)
+                else { continue }
+                if Membership(of: event.event) == .join {
+                    let before = try await event.replaces.asyncMap { try await store.event($0) } ?? nil
+                    if before.flatMap({ Membership(of: $0.event) }) != .join { newlyShared.insert(number) }
+                } else {
+                    gone.insert(number)
+                }
+            }
+        }
+        for room in changes.ownMemberships {
+            guard let entry = rooms.rooms[room] else { continue }
+            if entry.membership == .join {
+                if try await isNewlyJoined(entry, true, since) {
+                    newlyShared.formUnion(try await store.read { try $0.memberships.users(in: room, .join) })
+                }
+            } else if entry.membership == .leave || entry.membership == .ban {
+                gone.formUnion(try await store.read { try $0.memberships.users(in: room, .join) })
+            }
+        }
+        candidates.formUnion(newlyShared)
+        let asked = Array(candidates.union(gone).subtracting([me]))
+        let sharing =
+            asked.isEmpty ? [] : Set(try await store.read { try $0.memberships.sharing(with: me, among: asked) })
+        var changed = candidates.intersection(sharing)
+        if changes.deviceLists.contains(me) { changed.insert(me) }
+        for user in changed.sorted() { response.devicesChanged.append(try await store.user(user)) }
+        for user in gone.subtracting(sharing).subtracting([me]).sorted() {
+            response.devicesLeft.append(try await store.user(user))
+        }
+    }
+}
+
+extension UserRooms {
+    /// Takes in a change of the user's own membership that the journal tells of.
+    mutating func apply(_ entry: JournalEntry, for user: UserNumber) {
+        guard case .event(let event, let subject) = entry.change, subject == user,
+            let membership = Membership(of: event.event),
+            entry.position > rooms[event.room]?.position ?? StreamPosition(.min)
+        else { return }
+        rooms[event.room] = Entry(
+            membership: membership, event: event.number, position: entry.position, isForgotten: false)
+    }
+}
+
+/// The ephemeral event that tells of receipts.
+///
+/// [m.receipt](https://spec.matrix.org/v1.19/client-server-api/#mreceipt)
+enum ReceiptEvent {
+    static func text(of receipts: [ReceiptRecord]) -> [UInt8] {
+        var content = JSONObject()
+        var byEvent: [EventID: [ReceiptRecord]] = [:]
+        for receipt in receipts { byEvent[receipt.eventID, default: []].append(receipt) }
+        for (event, receipts) in byEvent.sorted(by: { $0.key < $1.key }) {
+            var byType: JSONValue = [:]
+            for receipt in receipts {
+                var users = byType[receipt.type] ?? [:]
+                var data: JSONValue = ["ts": .integer(receipt.timestamp)]
+                if let thread = receipt.thread { data["thread_id"] = .string(thread) }
+                users[receipt.userID.string] = data
+                byType[receipt.type] = users
+            }
+            content[event.string] = byType
+        }
+        return JSONValue.object(["type": "m.receipt", "content": .object(content)]).serialized()
+    }
+}
