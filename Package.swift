@@ -79,7 +79,11 @@ let package = Package(
         .testTarget(name: "DatabaseTests", dependencies: ["Database", "TestSupport"]),
         .testTarget(
             name: "WebTests",
-            dependencies: ["Web", "Matrix", "TestSupport", "CZlib", .product(name: "Logging", package: "swift-log")]
+            dependencies: [
+                "Web", "Matrix", "TestSupport", "CZlib", .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ]
         ),
         .testTarget(
             name: "HomeserverTests",

@@ -236,6 +236,7 @@ public final class TestSocket: Sendable {
     }
 
     private func readExactly(_ count: Int) throws -> [UInt8] {
+        guard count > 0 else { return [] }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(count)
         while bytes.count < count {
