@@ -3,7 +3,7 @@
 STRICT = -Xswiftc -warnings-as-errors
 SWIFT_SOURCES = $(wildcard Sources Federation Schema Tests Package.swift)
 
-.PHONY: help run build test format check clean packages
+.PHONY: help run build test format check bench clean packages
 
 help:
 	@echo "make run      build a release, set up a demonstration in ./demo and serve it on 127.0.0.1:8008"
@@ -11,6 +11,7 @@ help:
 	@echo "make test     every test, with all they need"
 	@echo "make format   format the Swift sources"
 	@echo "make check    formatting, warnings, layering, tidiness; no test is run"
+	@echo "make bench    the same load on Chappe and on Synapse [SERVERS=chappe] [SCENARIOS=send-1,start-up] [SCALE=0.1]"
 	@echo "make clean    remove all that the other commands made, except ./demo"
 
 packages:
@@ -33,6 +34,12 @@ check: packages
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	swift build --build-tests $(STRICT) --explicit-target-dependency-import-check error
 	.test/venv/bin/python -m pytest -c Tests/integration/pytest.ini -q Tests/tidy
+
+bench: build
+	swift build -c release --product chappe-load
+	@Tests/support/python-venv.sh .bench/venv Tests/bench/requirements.txt
+	.bench/venv/bin/python Tests/bench/bench.py $(if $(SERVERS),--servers $(SERVERS)) \
+		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SCALE),--scale $(SCALE))
 
 clean:
 	rm -rf .build .test .bench

@@ -72,6 +72,9 @@ let package = Package(
             ]
         ),
 
+        // The load generator of `make bench`
+        .executableTarget(name: "chappe-load", path: "Tests/bench/Load"),
+
         // Tests
         .testTarget(name: "MatrixTests", dependencies: ["Matrix"]),
         .testTarget(name: "RoomEngineTests", dependencies: ["RoomEngine", "Matrix"]),

@@ -74,22 +74,17 @@ def postgres_cluster():
 def make_server(request, tmp_path_factory):
     """A function that makes a server, not yet started: `make_server(engine, settings=…, directory=…, cluster=…)`."""
     kind = KINDS[request.config.getoption("--server")]
-    cleanups = []
 
     def make(engine: str, *, settings: dict | None = None, directory: Path | None = None, cluster: Cluster | None = None):
         database = "sqlite"
         if engine == "postgres":
             owner = cluster or request.getfixturevalue("postgres_cluster")
             database = owner.create_database()
-            if cluster is None:  # a cluster that the test brought goes away as a whole
-                cleanups.append(lambda: owner.drop_database(database))
         server = kind(directory or tmp_path_factory.mktemp(f"{kind.kind}-{engine}"), database, settings)
         _running.append(server)
         return server
 
-    yield make
-    for cleanup in cleanups:
-        cleanup()
+    return make
 
 
 def finish(server: Server) -> None:

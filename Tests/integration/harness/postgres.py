@@ -3,8 +3,9 @@
 import itertools
 import os
 import subprocess
+import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 SCRIPT = Path(__file__).resolve().parents[2] / "support" / "postgres-cluster.sh"
 
@@ -14,7 +15,7 @@ _numbers = itertools.count(1)
 class Cluster:
     """A PostgreSQL server that tests may stop and start.
 
-    `url` names its maintenance database, as a superuser without password.
+    `url` is a connection string to its maintenance database, as a superuser without password.
     """
 
     def __init__(self, url: str, directory: str | None):
@@ -24,8 +25,9 @@ class Cluster:
     @classmethod
     def start(cls) -> "Cluster":
         """Starts a cluster of one's own, to be ended with `stop`."""
-        output = subprocess.run([SCRIPT, "start"], check=True, capture_output=True, text=True).stdout.split()
-        return cls(url=output[1], directory=output[0])
+        directory = tempfile.mkdtemp(prefix="chappe-pg-")
+        output = subprocess.run([SCRIPT, "start", directory], check=True, capture_output=True, text=True).stdout
+        return cls(url=output.strip(), directory=directory)
 
     @classmethod
     def of_environment(cls) -> "Cluster | None":
@@ -47,11 +49,9 @@ class Cluster:
     def create_database(self) -> str:
         """Makes an empty database and returns its URL."""
         name = f"chappe_{os.getpid()}_{next(_numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
-        return self.url.rsplit("/", 1)[0] + "/" + name
-
-    def drop_database(self, url: str) -> None:
-        self.execute(f"DROP DATABASE IF EXISTS {url.rsplit('/', 1)[1]} WITH (FORCE)")
+        # Synapse insists on this locale; Chappe takes any.
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
+        return urlsplit(self.url)._replace(path=f"/{name}").geturl()
 
     def execute(self, sql: str) -> str:
         result = subprocess.run(
@@ -66,4 +66,5 @@ class Cluster:
 def connection_arguments(url: str) -> dict:
     """The parts of a database URL by the names that psycopg2 (and so Synapse) knows."""
     parts = urlsplit(url)
-    return {"user": parts.username, "host": parts.hostname, "port": parts.port, "dbname": parts.path.lstrip("/")}
+    named = {"user": parts.username, "host": parts.hostname, "port": parts.port, "dbname": parts.path.strip("/")}
+    return {name: value for name, value in named.items() if value} | dict(parse_qsl(parts.query))

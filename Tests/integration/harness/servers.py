@@ -38,7 +38,8 @@ class Server:
         self.settings = settings or {}
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log_path = directory / "server.log"
+        # Beside the directory, so that the log has room when the tests fill the directory.
+        self.log_path = directory.parent / f"{directory.name}.log"
         self.process: subprocess.Popen | None = None
         directory.mkdir(parents=True, exist_ok=True)
         self.prepare()
