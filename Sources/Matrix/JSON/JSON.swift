@@ -16,9 +16,7 @@ public struct JSON: Sendable {
     ///
     /// - Throws: ``JSONError`` for anything RFC 8259 or `options` do not allow, and for duplicate keys.
     public init(parsing bytes: [UInt8], options: JSONParserOptions = .lenient) throws(JSONError) {
-        let parser = JSONParser(options: options, sizeHint: bytes.count)
-        let nodes = try parser.parse(bytes)
-        self.init(document: JSONDocument(bytes: bytes, nodes: nodes), index: 0)
+        self.init(document: try JSONParser.parse(bytes, options: options), index: 0)
     }
 
     /// Parses a whole text.
@@ -101,11 +99,14 @@ public struct JSON: Sendable {
         let text = bytes
         let shift = UInt32(text.startIndex)
         let first = UInt32(index)
-        let nodes = document.nodes[index..<Int(node.next)].map { node in
-            JSONNode(
-                start: node.start - shift, end: node.end - shift, next: node.next - first, kind: node.kind,
-                flag: node.flag
-            )
+        let end = Int(node.next)
+        var nodes = JSONTape(capacity: end - index)
+        for index in index..<end {
+            var node = document.nodes[index]
+            node.start -= shift
+            node.end -= shift
+            node.next -= first
+            nodes.append(node)
         }
         return JSON(document: JSONDocument(bytes: Array(text), nodes: nodes), index: 0)
     }

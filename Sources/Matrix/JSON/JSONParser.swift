@@ -1,293 +1,360 @@
-/// What a parser accepts beyond the grammar of RFC 8259.
-public struct JSONParserOptions: Sendable {
-    /// Reject fractions, exponents and integers outside ±(2^53−1), as
-    /// [canonical JSON](https://spec.matrix.org/v1.19/appendices/#canonical-json) demands.
-    public var integersOnly: Bool
-    /// How deep arrays and objects may be nested.
-    public var maximumDepth: Int
-
-    /// - Parameters:
-    ///   - integersOnly: Reject numbers that canonical JSON does not know.
-    ///   - maximumDepth: Levels of nesting.
-    public init(integersOnly: Bool = false, maximumDepth: Int = 100) {
-        self.integersOnly = integersOnly
-        self.maximumDepth = maximumDepth
-    }
-
-    /// For bodies of requests: any JSON number.
-    public static let lenient = JSONParserOptions()
-    /// For events of room version 6 and later.
-    public static let canonical = JSONParserOptions(integersOnly: true)
-    /// For what this server has stored after checking it.
-    public static let stored = JSONParserOptions(maximumDepth: maximumStoredDepth)
-
-    /// How deep an event may be nested. More than in requests: an event that other servers of the room take should not be refused here.
-    public static let maximumEventDepth = 200
-    private static let maximumStoredDepth = 10_000
-}
-
 /// Parses a text to a tape in one pass, without recursion: a hostile text costs neither stack nor more than linear memory.
+///
+/// It reads through a pointer, since bounds checks would double its cost; every read is guarded by `count`, and the fuzz target
+/// `json` runs it under the address sanitizer. While a container is open its node holds what closing it needs: `end` the container
+/// around it, `next` the number of irregularities before it.
 struct JSONParser: ~Copyable {
-    private var nodes: [JSONNode] = []
-    private var open: [Int] = []
+    private let base: UnsafePointer<UInt8>
+    private let count: Int
     private let options: JSONParserOptions
+    private var nodes: JSONTape
+    private var at = 0
+    private var depth = 0
+    /// The innermost open container, or -1.
+    private var container = -1
+    private var isInObject = false
+    /// The node of the value read last.
+    private var lastValue = 0
+    /// What has been met that canonical JSON would write differently.
+    private var irregularities: UInt32 = 0
 
-    init(options: JSONParserOptions, sizeHint: Int) {
-        self.options = options
-        nodes.reserveCapacity(Swift.max(8, Swift.min(sizeHint / 12, 1 << 16)))
+    /// The tape of a whole text.
+    static func parse(_ bytes: [UInt8], options: JSONParserOptions) throws(JSONError) -> JSONDocument {
+        guard bytes.count < Int(Int32.max) else { throw .tooLong }
+        var nodes: JSONTape?
+        try bytes.withUnsafeBufferPointer { (buffer) throws(JSONError) in
+            guard let base = buffer.baseAddress else { throw .unexpectedEnd }
+            let parser = JSONParser(base: base, count: buffer.count, options: options)
+            nodes = try parser.parse()
+        }
+        guard let tape = nodes.take() else { throw .unexpectedEnd }
+        return JSONDocument(bytes: bytes, nodes: tape)
     }
 
-    consuming func parse(_ bytes: [UInt8]) throws(JSONError) -> [JSONNode] {
-        guard bytes.count < Int(Int32.max) else { throw .tooLong }
-        let span = bytes.span
-        var at = skipWhitespace(span, 0)
-        at = try parseValue(span, at)
+    private init(base: UnsafePointer<UInt8>, count: Int, options: JSONParserOptions) {
+        self.base = base
+        self.count = count
+        self.options = options
+        nodes = JSONTape(capacity: Swift.min(count / 10, 1 << 20) + 8)
+    }
+
+    private consuming func parse() throws(JSONError) -> JSONTape {
+        skipWhitespace()
+        try parseValue()
         // Each turn stands directly after a value inside the innermost open container.
-        while let container = open.last {
-            at = skipWhitespace(span, at)
-            guard at < span.count else { throw .unexpectedEnd }
-            let isObject = nodes[container].kind == .object
-            switch span[at] {
+        while container >= 0 {
+            skipWhitespace()
+            guard at < count else { throw .unexpectedEnd }
+            switch base[at] {
             case UInt8(ascii: ","):
-                at = skipWhitespace(span, at + 1)
-                if isObject { at = try parseKey(span, at) }
-                at = try parseValue(span, at)
-            case UInt8(ascii: "}") where isObject:
                 at += 1
-                try close(container, at, span)
-            case UInt8(ascii: "]") where !isObject:
-                at += 1
-                try close(container, at, span)
-            default:
-                throw .unexpectedByte(offset: at)
+                skipWhitespace()
+                if isInObject { try parseKey(after: lastValue - 1) }
+                try parseValue()
+            case UInt8(ascii: "}") where isInObject: try close()
+            case UInt8(ascii: "]") where !isInObject: try close()
+            default: throw .unexpectedByte(offset: at)
             }
         }
-        at = skipWhitespace(span, at)
-        guard at == span.count else { throw .trailingBytes(offset: at) }
+        skipWhitespace()
+        guard at == count else { throw .trailingBytes(offset: at) }
+        nodes.trim()
         return nodes
     }
 
-    private mutating func close(_ container: Int, _ end: Int, _ span: Span<UInt8>) throws(JSONError) {
-        nodes[container].end = UInt32(end)
-        nodes[container].next = UInt32(nodes.count)
-        open.removeLast()
-        if nodes[container].kind == .object { try checkDuplicates(container, span) }
-    }
+    // MARK: Containers
 
-    /// Parses a value; a container that is not empty is left open, standing after its first key (if an object)
-    /// and first value.
-    private mutating func parseValue(_ span: Span<UInt8>, _ start: Int) throws(JSONError) -> Int {
-        var at = start
+    /// Parses a value; a container that is not empty is left open, standing after its first key (if an object) and first value.
+    @inline(__always)
+    private mutating func parseValue() throws(JSONError) {
         while true {
-            guard at < span.count else { throw .unexpectedEnd }
-            switch span[at] {
+            guard at < count else { throw .unexpectedEnd }
+            switch base[at] {
             case UInt8(ascii: "\""):
-                return try parseString(span, at)
+                lastValue = nodes.count
+                return try parseString()
             case UInt8(ascii: "{"), UInt8(ascii: "["):
-                let isObject = span[at] == UInt8(ascii: "{")
-                guard open.count < options.maximumDepth else { throw .tooDeep(limit: options.maximumDepth) }
-                open.append(nodes.count)
-                append(isObject ? .object : .array, at, at)
-                at = skipWhitespace(span, at + 1)
-                guard at < span.count else { throw .unexpectedEnd }
-                if span[at] == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
-                    try close(nodes.count - 1, at + 1, span)
-                    return at + 1
-                }
-                if isObject { at = try parseKey(span, at) }
-            case UInt8(ascii: "t"): return try parseWord(span, at, "true", .true)
-            case UInt8(ascii: "f"): return try parseWord(span, at, "false", .false)
-            case UInt8(ascii: "n"): return try parseWord(span, at, "null", .null)
-            case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber(span, at)
+                let isObject = base[at] == UInt8(ascii: "{")
+                try open(isObject: isObject)
+                skipWhitespace()
+                guard at < count else { throw .unexpectedEnd }
+                if base[at] == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) { return try close() }
+                if isObject { try parseKey(after: nil) }
+            case UInt8(ascii: "t"): return try parseWord("true", .true)
+            case UInt8(ascii: "f"): return try parseWord("false", .false)
+            case UInt8(ascii: "n"): return try parseWord("null", .null)
+            case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
             default: throw .unexpectedByte(offset: at)
             }
         }
     }
 
-    private mutating func parseKey(_ span: Span<UInt8>, _ start: Int) throws(JSONError) -> Int {
-        guard start < span.count else { throw .unexpectedEnd }
-        guard span[start] == UInt8(ascii: "\"") else { throw .unexpectedByte(offset: start) }
-        var at = skipWhitespace(span, try parseString(span, start))
-        guard at < span.count else { throw .unexpectedEnd }
-        guard span[at] == UInt8(ascii: ":") else { throw .unexpectedByte(offset: at) }
-        at += 1
-        return skipWhitespace(span, at)
-    }
-
-    private mutating func append(_ kind: JSONKind, _ start: Int, _ end: Int, flag: Bool = false) {
+    private mutating func open(isObject: Bool) throws(JSONError) {
+        guard depth < options.maximumDepth else { throw .tooDeep(limit: options.maximumDepth) }
+        depth += 1
+        let index = nodes.count
         nodes.append(
             JSONNode(
-                start: UInt32(start), end: UInt32(end), next: UInt32(nodes.count + 1), kind: kind, flag: flag
+                start: UInt32(truncatingIfNeeded: at), end: UInt32(truncatingIfNeeded: container),
+                next: irregularities, kind: isObject ? .object : .array, flag: false, isCanonical: false
+            )
+        )
+        container = index
+        isInObject = isObject
+        at += 1
+    }
+
+    /// Closes the innermost container, standing before its bracket.
+    private mutating func close() throws(JSONError) {
+        at += 1
+        var node = nodes[container]
+        if node.flag {
+            irregularities &+= 1
+            if let offset = JSONKeys.duplicate(among: nodes, after: container, base) {
+                throw .duplicateKey(offset: offset)
+            }
+        }
+        let outer = Int(Int32(bitPattern: node.end))
+        node.isCanonical = node.next == irregularities
+        node.end = UInt32(truncatingIfNeeded: at)
+        node.next = UInt32(truncatingIfNeeded: nodes.count)
+        nodes[container] = node
+        lastValue = container
+        container = outer
+        depth -= 1
+        isInObject = outer >= 0 && nodes[outer].kind == .object
+    }
+
+    /// Parses a key and its colon.
+    ///
+    /// - Parameter previous: The key before it in the same object. As long as keys ascend, none can occur twice.
+    @inline(__always)
+    private mutating func parseKey(after previous: Int?) throws(JSONError) {
+        guard at < count else { throw .unexpectedEnd }
+        guard base[at] == UInt8(ascii: "\"") else { throw .unexpectedByte(offset: at) }
+        let index = nodes.count
+        try parseString()
+        let key = nodes[index]
+        if key.flag {
+            nodes.nodes[container].flag = true
+        } else if let previous, !nodes.nodes[container].flag, !JSONKeys.ascend(nodes[previous], key, base) {
+            nodes.nodes[container].flag = true
+        }
+        skipWhitespace()
+        guard at < count else { throw .unexpectedEnd }
+        guard base[at] == UInt8(ascii: ":") else { throw .unexpectedByte(offset: at) }
+        at += 1
+        skipWhitespace()
+    }
+
+    @inline(__always)
+    private mutating func append(_ kind: JSONKind, _ start: Int, _ end: Int, flag: Bool, isCanonical: Bool) {
+        if !isCanonical { irregularities &+= 1 }
+        nodes.append(
+            JSONNode(
+                start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: end),
+                next: UInt32(truncatingIfNeeded: nodes.count + 1), kind: kind, flag: flag, isCanonical: isCanonical
             )
         )
     }
 
-    private mutating func parseWord(
-        _ span: Span<UInt8>, _ start: Int, _ word: StaticString, _ kind: JSONKind
-    ) throws(JSONError) -> Int {
+    @inline(__always)
+    private mutating func skipWhitespace() {
+        guard at < count, base[at] <= 0x20 else { return }
+        skipRunOfWhitespace()
+    }
+
+    @inline(never)
+    private mutating func skipRunOfWhitespace() {
+        irregularities &+= 1
+        while at < count {
+            switch base[at] {
+            case 0x20, 0x0A, 0x0D, 0x09: at += 1
+            default: return
+            }
+        }
+    }
+
+    // MARK: Words and numbers
+
+    private mutating func parseWord(_ word: StaticString, _ kind: JSONKind) throws(JSONError) {
         let length = word.utf8CodeUnitCount
         for offset in 0..<length {
-            guard start + offset < span.count else { throw .unexpectedEnd }
-            guard span[start + offset] == word.utf8Start[offset] else { throw .unexpectedByte(offset: start + offset) }
+            guard at + offset < count else { throw .unexpectedEnd }
+            guard base[at + offset] == word.utf8Start[offset] else { throw .unexpectedByte(offset: at + offset) }
         }
-        append(kind, start, start + length)
-        return start + length
+        lastValue = nodes.count
+        append(kind, at, at + length, flag: false, isCanonical: true)
+        at += length
     }
 
-    private mutating func parseNumber(_ span: Span<UInt8>, _ start: Int) throws(JSONError) -> Int {
-        var at = start
-        let negative = span[at] == UInt8(ascii: "-")
-        if negative { at += 1 }
+    private mutating func parseNumber() throws(JSONError) {
+        let start = at
+        let isNegative = base[at] == UInt8(ascii: "-")
+        if isNegative { at += 1 }
         let digits = at
         var magnitude: UInt64 = 0
-        while at < span.count, let digit = Self.digit(span[at]) {
+        while at < count {
+            let digit = base[at] &- UInt8(ascii: "0")
+            guard digit < 10 else { break }
             // Beyond 17 digits the value is out of range anyway and must not overflow.
-            if at - digits < 17 { magnitude = magnitude * 10 + digit }
+            if at - digits < 17 { magnitude = magnitude &* 10 &+ UInt64(digit) }
             at += 1
         }
-        guard at > digits else {
-            if at >= span.count { throw .unexpectedEnd }
+        let integerDigits = at - digits
+        guard integerDigits > 0 else {
+            if at >= count { throw .unexpectedEnd }
             throw .unexpectedByte(offset: at)
         }
-        if span[digits] == UInt8(ascii: "0"), at > digits + 1 { throw .unexpectedByte(offset: digits + 1) }
-        let integerDigits = at - digits
+        if base[digits] == UInt8(ascii: "0"), integerDigits > 1 { throw .unexpectedByte(offset: digits + 1) }
         var isFraction = false
-        if at < span.count, span[at] == UInt8(ascii: ".") {
-            isFraction = true
-            at = try parseDigits(span, at + 1)
-        }
-        if at < span.count, span[at] | 0x20 == UInt8(ascii: "e") {
+        var hasExponent = false
+        if at < count, base[at] == UInt8(ascii: ".") {
             isFraction = true
             at += 1
-            if at < span.count, span[at] == UInt8(ascii: "+") || span[at] == UInt8(ascii: "-") { at += 1 }
-            at = try parseDigits(span, at)
+            try skipDigits()
         }
-        if options.integersOnly, isFraction || integerDigits > 16 || magnitude > JSON.maximumInteger.magnitude {
+        if at < count, base[at] | 0x20 == UInt8(ascii: "e") {
+            hasExponent = true
+            at += 1
+            if at < count, base[at] == UInt8(ascii: "+") || base[at] == UInt8(ascii: "-") { at += 1 }
+            try skipDigits()
+        }
+        if options.integersOnly,
+            isFraction || hasExponent || integerDigits > 16 || magnitude > JSON.maximumInteger.magnitude
+        {
             throw .numberNotAllowed(offset: start)
         }
-        append(.number, start, at, flag: isFraction)
-        return at
+        let isNegativeZero = isNegative && magnitude == 0 && !isFraction
+        lastValue = nodes.count
+        append(
+            .number, start, at, flag: isFraction || hasExponent, isCanonical: !hasExponent && !isNegativeZero
+        )
     }
 
-    private func parseDigits(_ span: Span<UInt8>, _ start: Int) throws(JSONError) -> Int {
-        var at = start
-        while at < span.count, Self.digit(span[at]) != nil { at += 1 }
+    private mutating func skipDigits() throws(JSONError) {
+        let start = at
+        while at < count, base[at] &- UInt8(ascii: "0") < 10 { at += 1 }
         guard at > start else {
-            if at >= span.count { throw .unexpectedEnd }
+            if at >= count { throw .unexpectedEnd }
             throw .unexpectedByte(offset: at)
         }
+    }
+
+    // MARK: Strings
+
+    /// Parses a string, standing before its quote.
+    @inline(__always)
+    private mutating func parseString() throws(JSONError) {
+        let start = at + 1
+        var end = start
+        while true {
+            end = plainRun(from: end)
+            guard end < count else { throw .unexpectedEnd }
+            let byte = base[end]
+            if byte == UInt8(ascii: "\"") { break }
+            if byte == UInt8(ascii: "\\") { return try parseEscapedString(start, end) }
+            if byte < 0x20 { throw .controlCharacter(offset: end) }
+            let length = UTF8Check.sequenceLength(base, end, count)
+            guard length > 0 else { throw .invalidUTF8(offset: end) }
+            end += length
+        }
+        append(.string, start, end, flag: false, isCanonical: true)
+        at = end + 1
+    }
+
+    /// Parses the rest of a string from its first backslash on.
+    @inline(never)
+    private mutating func parseEscapedString(_ start: Int, _ backslash: Int) throws(JSONError) {
+        var end = backslash
+        var isCanonical = true
+        while true {
+            guard end < count else { throw .unexpectedEnd }
+            let byte = base[end]
+            if byte == UInt8(ascii: "\"") { break }
+            if byte == UInt8(ascii: "\\") {
+                let length = try checkEscape(end)
+                if isCanonical { isCanonical = isCanonicalEscape(end, length: length) }
+                end += length
+            } else if byte < 0x20 {
+                throw .controlCharacter(offset: end)
+            } else {
+                let length = UTF8Check.sequenceLength(base, end, count)
+                guard length > 0 else { throw .invalidUTF8(offset: end) }
+                end += length
+            }
+            end = plainRun(from: end)
+        }
+        append(.string, start, end, flag: true, isCanonical: isCanonical)
+        at = end + 1
+    }
+
+    /// The first byte from `start` on that is a quote, a backslash, a control character or not ASCII: eight at a time.
+    @inline(__always)
+    private func plainRun(from start: Int) -> Int {
+        var at = start
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let tops: UInt64 = 0x8080_8080_8080_8080
+        while at + 8 <= count {
+            let word = UInt64(littleEndian: UnsafeRawPointer(base + at).loadUnaligned(as: UInt64.self))
+            let quotes = word ^ (ones &* 0x22)
+            let backslashes = word ^ (ones &* 0x5C)
+            // A byte below a found one may be marked by the borrow, never one before it.
+            let found =
+                ((quotes &- ones) & ~quotes | (backslashes &- ones) & ~backslashes | (word &- ones &* 0x20) & ~word
+                    | word) & tops
+            if found != 0 { return at + found.trailingZeroBitCount / 8 }
+            at += 8
+        }
+        while at < count {
+            let byte = base[at]
+            if byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return at }
+            at += 1
+        }
         return at
     }
 
-    @inline(__always)
-    private static func digit(_ byte: UInt8) -> UInt64? {
-        let value = byte &- UInt8(ascii: "0")
-        return value < 10 ? UInt64(value) : nil
-    }
-
-    private mutating func parseString(_ span: Span<UInt8>, _ quote: Int) throws(JSONError) -> Int {
-        let start = quote + 1
-        var at = start
-        var escaped = false
-        let count = span.count
-        while at < count {
-            let byte = span[at]
-            if byte == UInt8(ascii: "\"") {
-                append(.string, start, at, flag: escaped)
-                return at + 1
-            }
-            if byte == UInt8(ascii: "\\") {
-                escaped = true
-                at = try checkEscape(span, at)
-            } else if byte < 0x20 {
-                throw .controlCharacter(offset: at)
-            } else if byte < 0x80 {
-                at += 1
-            } else {
-                let length = UTF8Check.sequenceLength(span, at)
-                guard length > 0 else { throw .invalidUTF8(offset: at) }
-                at += length
-            }
-        }
-        throw .unexpectedEnd
-    }
-
-    private func checkEscape(_ span: Span<UInt8>, _ at: Int) throws(JSONError) -> Int {
-        guard at + 1 < span.count else { throw .unexpectedEnd }
-        switch span[at + 1] {
+    /// The length of the escape sequence at `at`; two of them if they make a surrogate pair.
+    private func checkEscape(_ at: Int) throws(JSONError) -> Int {
+        guard at + 1 < count else { throw .unexpectedEnd }
+        switch base[at + 1] {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
             UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
-            return at + 2
+            return 2
         case UInt8(ascii: "u"):
-            let unit = try hexUnit(span, at + 2)
-            if unit < 0xD800 || unit > 0xDFFF { return at + 6 }
-            guard unit < 0xDC00, at + 7 < span.count, span[at + 6] == UInt8(ascii: "\\"),
-                span[at + 7] == UInt8(ascii: "u")
+            let unit = try hexUnit(at + 2)
+            if unit < 0xD800 || unit > 0xDFFF { return 6 }
+            guard unit < 0xDC00, at + 7 < count, base[at + 6] == UInt8(ascii: "\\"), base[at + 7] == UInt8(ascii: "u")
             else { throw .loneSurrogate(offset: at) }
-            let low = try hexUnit(span, at + 8)
+            let low = try hexUnit(at + 8)
             guard (0xDC00...0xDFFF).contains(low) else { throw .loneSurrogate(offset: at) }
-            return at + 12
+            return 12
         default:
             throw .invalidEscape(offset: at)
         }
     }
 
-    private func hexUnit(_ span: Span<UInt8>, _ at: Int) throws(JSONError) -> UInt32 {
-        guard at + 4 <= span.count else { throw .unexpectedEnd }
+    private func hexUnit(_ at: Int) throws(JSONError) -> UInt32 {
+        guard at + 4 <= count else { throw .unexpectedEnd }
         var value: UInt32 = 0
         for offset in 0..<4 {
-            guard let digit = JSONText.hexDigit(span[at + offset]) else { throw .invalidEscape(offset: at - 2) }
+            guard let digit = JSONText.hexDigit(base[at + offset]) else { throw .invalidEscape(offset: at - 2) }
             value = value << 4 | digit
         }
         return value
     }
 
-    @inline(__always)
-    private func skipWhitespace(_ span: Span<UInt8>, _ start: Int) -> Int {
-        var at = start
-        while at < span.count {
-            switch span[at] {
-            case 0x20, 0x0A, 0x0D, 0x09: at += 1
-            default: return at
-            }
-        }
-        return at
-    }
-
-    private func checkDuplicates(_ container: Int, _ span: Span<UInt8>) throws(JSONError) {
-        var keys: [JSONNode] = []
-        var index = container + 1
-        let end = Int(nodes[container].next)
-        while index < end {
-            keys.append(nodes[index])
-            index = Int(nodes[index + 1].next)
-        }
-        guard keys.count > 1 else { return }
-        if keys.count <= 12, keys.allSatisfy({ !$0.flag }) {
-            for upper in 1..<keys.count {
-                for lower in 0..<upper where Self.sameBytes(keys[upper], keys[lower], span) {
-                    throw .duplicateKey(offset: Int(keys[upper].start))
-                }
-            }
-            return
-        }
-        // Sorting bounds the work on objects with many keys; escaped keys are compared by what they stand for.
-        var texts: [(text: [UInt8], offset: Int)] = keys.map { key in
-            (JSONText.unescaped(span, Int(key.start), Int(key.end), escaped: key.flag), Int(key.start))
-        }
-        texts.sort { JSONText.precedes($0.text, $1.text) }
-        for index in 1..<texts.count where texts[index].text == texts[index - 1].text {
-            throw .duplicateKey(offset: Swift.max(texts[index].offset, texts[index - 1].offset))
-        }
-    }
-
-    private static func sameBytes(_ left: JSONNode, _ right: JSONNode, _ span: Span<UInt8>) -> Bool {
-        guard left.end - left.start == right.end - right.start else { return false }
-        for offset in 0..<Int(left.end - left.start)
-        where span[Int(left.start) + offset] != span[Int(right.start) + offset] {
-            return false
-        }
-        return true
+    /// Whether canonical JSON writes the same escape: `\u` only for control characters without a letter of their own.
+    private func isCanonicalEscape(_ at: Int, length: Int) -> Bool {
+        guard length > 2 else { return base[at + 1] != UInt8(ascii: "/") }
+        guard length == 6, base[at + 2] == 0x30, base[at + 3] == 0x30, base[at + 4] == 0x30 || base[at + 4] == 0x31
+        else { return false }
+        let digit = base[at + 5]
+        if (0x41...0x46).contains(digit) { return false }
+        // \u0008, 9, a, c and d are \b, \t, \n, \f and \r.
+        return base[at + 4] == 0x31
+            || ![UInt8(ascii: "8"), UInt8(ascii: "9"), UInt8(ascii: "a"), UInt8(ascii: "c"), UInt8(ascii: "d")]
+                .contains(digit)
     }
 }
 
@@ -295,11 +362,11 @@ struct JSONParser: ~Copyable {
 enum UTF8Check {
     /// The length of the multi-byte sequence at `at`, or 0 if it is not valid.
     @inline(__always)
-    static func sequenceLength(_ span: Span<UInt8>, _ at: Int) -> Int {
+    static func sequenceLength(_ base: UnsafePointer<UInt8>, _ at: Int, _ count: Int) -> Int {
         func continues(_ offset: Int, _ range: ClosedRange<UInt8> = 0x80...0xBF) -> Bool {
-            at + offset < span.count && range.contains(span[at + offset])
+            at + offset < count && range.contains(base[at + offset])
         }
-        switch span[at] {
+        switch base[at] {
         case 0xC2...0xDF: return continues(1) ? 2 : 0
         case 0xE0: return continues(1, 0xA0...0xBF) && continues(2) ? 3 : 0
         case 0xE1...0xEC, 0xEE...0xEF: return continues(1) && continues(2) ? 3 : 0

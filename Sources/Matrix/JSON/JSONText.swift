@@ -10,28 +10,28 @@ enum JSONText {
         }
     }
 
-    /// The UTF-8 text that `span[start..<end]`, the inside of a string that the parser accepted, stands for.
-    static func unescaped(_ span: Span<UInt8>, _ start: Int, _ end: Int, escaped: Bool) -> [UInt8] {
+    /// The UTF-8 text that the inside of a string that the parser accepted stands for.
+    static func unescaped(_ inside: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var out: [UInt8] = []
-        out.reserveCapacity(end - start)
-        var at = start
-        while at < end {
-            let byte = span[at]
-            guard escaped, byte == UInt8(ascii: "\\"), at + 1 < end else {
-                out.append(byte)
+        out.reserveCapacity(inside.count)
+        var at = 0
+        while at < inside.count {
+            guard inside[at] == UInt8(ascii: "\\"), at + 1 < inside.count else {
+                out.append(inside[at])
                 at += 1
                 continue
             }
-            switch span[at + 1] {
+            switch inside[at + 1] {
             case UInt8(ascii: "b"): out.append(0x08)
             case UInt8(ascii: "f"): out.append(0x0C)
             case UInt8(ascii: "n"): out.append(0x0A)
             case UInt8(ascii: "r"): out.append(0x0D)
             case UInt8(ascii: "t"): out.append(0x09)
             case UInt8(ascii: "u"):
-                var scalar = unit(span, at + 2)
+                var scalar = unit(inside, at + 2)
                 if (0xD800...0xDBFF).contains(scalar) {
-                    scalar = 0x10000 + (scalar - 0xD800) << 10 + (unit(span, at + 8) - 0xDC00)
+                    // The parser has made sure that the other half follows.
+                    scalar = 0x10000 + ((scalar - 0xD800) << 10) + (unit(inside, at + 8) &- 0xDC00)
                     at += 6
                 }
                 at += 6
@@ -44,14 +44,17 @@ enum JSONText {
         return out
     }
 
-    /// The UTF-8 text that the inside of a string in a document stands for.
+    /// The UTF-8 text that a string in a document stands for.
     static func unescaped(_ bytes: [UInt8], _ node: JSONNode) -> [UInt8] {
-        unescaped(bytes.span, Int(node.start), Int(node.end), escaped: node.flag)
+        let range = Int(node.start)..<Int(node.end)
+        if !node.flag { return Array(bytes[range]) }
+        return bytes.withUnsafeBufferPointer { unescaped(UnsafeBufferPointer(rebasing: $0[range])) }
     }
 
-    private static func unit(_ span: Span<UInt8>, _ at: Int) -> UInt32 {
+    private static func unit(_ text: UnsafeBufferPointer<UInt8>, _ at: Int) -> UInt32 {
+        guard at + 4 <= text.count else { return 0xFFFD }
         var value: UInt32 = 0
-        for offset in 0..<4 { value = value << 4 | (hexDigit(span[at + offset]) ?? 0) }
+        for offset in 0..<4 { value = value << 4 | (hexDigit(text[at + offset]) ?? 0) }
         return value
     }
 

@@ -64,12 +64,11 @@ public enum JSONValue: Sendable, Hashable {
 
 extension JSON {
     /// `{}`
-    public static let emptyObject = JSON(
-        document: JSONDocument(
-            bytes: Array("{}".utf8), nodes: [JSONNode(start: 0, end: 2, next: 1, kind: .object, flag: false)]
-        ),
-        index: 0
-    )
+    public static let emptyObject: JSON = {
+        var nodes = JSONTape(capacity: 1)
+        nodes.append(JSONNode(start: 0, end: 2, next: 1, kind: .object, flag: false, isCanonical: true))
+        return JSON(document: JSONDocument(bytes: Array("{}".utf8), nodes: nodes), index: 0)
+    }()
 
     /// The value as an editable tree.
     public var value: JSONValue {
@@ -82,7 +81,7 @@ extension JSON {
             return .number(ExactString(String(decoding: bytes, as: UTF8.self)))
         case .string: return .string(string ?? "")
         case .array: return .array(elements.map(\.value))
-        case .object: return .object(JSONObject(members.map { ($0.name, $0.value.value) }))
+        case .object: return .object(JSONObject(distinct: members))
         }
     }
 }
@@ -103,9 +102,13 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
     /// An object of these members; of two of the same name the later one wins.
     public init(_ members: some Sequence<(String, JSONValue)> = []) {
         self.members = []
-        // Names of a parsed object are distinct; this only pays for objects built by hand.
         for (name, value) in members { self.members.append(Member(name: ExactString(name), value: value)) }
         if self.members.count > 1 { removeDuplicates() }
+    }
+
+    /// An object of members whose names the parser knows to be distinct.
+    init(distinct members: JSON.Members) {
+        self.members = members.map { Member(name: ExactString($0.name), value: $0.value.value) }
     }
 
     /// An object of these members.
