@@ -2,7 +2,7 @@ import Synchronization
 
 /// A bounded cache that forgets roughly what was used longest ago: two generations; what is found in the old one moves to the
 /// young one; when the young one holds half of the budget it becomes the old one.
-final class GenerationalCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+public final class GenerationalCache<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     private struct State {
         var young: [Key: (value: Value, cost: Int)] = [:]
         var old: [Key: (value: Value, cost: Int)] = [:]
@@ -13,9 +13,10 @@ final class GenerationalCache<Key: Hashable & Sendable, Value: Sendable>: Sendab
     private let budget: Int
 
     /// - Parameter budget: The sum of the costs of what is kept, in whatever unit costs are given.
-    init(budget: Int) { self.budget = budget }
+    public init(budget: Int) { self.budget = budget }
 
-    subscript(_ key: Key) -> Value? {
+    /// The value of that key, if it is kept.
+    public subscript(_ key: Key) -> Value? {
         state.withLock { state in
             if let found = state.young[key] { return found.value }
             guard let found = state.old.removeValue(forKey: key) else { return nil }
@@ -24,18 +25,21 @@ final class GenerationalCache<Key: Hashable & Sendable, Value: Sendable>: Sendab
         }
     }
 
-    func insert(_ key: Key, _ value: Value, cost: Int = 1) {
+    /// Keeps a value.
+    public func insert(_ key: Key, _ value: Value, cost: Int = 1) {
         state.withLock { insert(key, value, cost, &$0) }
     }
 
-    func remove(_ key: Key) {
+    /// Forgets a value.
+    public func remove(_ key: Key) {
         state.withLock { state in
             state.old.removeValue(forKey: key)
             if let removed = state.young.removeValue(forKey: key) { state.youngCost -= removed.cost }
         }
     }
 
-    func removeAll() { state.withLock { $0 = State() } }
+    /// Forgets everything.
+    public func removeAll() { state.withLock { $0 = State() } }
 
     private func insert(_ key: Key, _ value: Value, _ cost: Int, _ state: inout State) {
         if let replaced = state.young.updateValue((value, cost), forKey: key) { state.youngCost -= replaced.cost }
