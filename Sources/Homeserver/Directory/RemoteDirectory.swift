@@ -1,0 +1,38 @@
+import Matrix
+
+/// What an alias stands for.
+public struct ResolvedAlias: Sendable, Equatable {
+    /// The room.
+    public var room: RoomID
+    /// Servers that are in the room and can help to join it.
+    public var servers: [ServerName]
+
+    /// An answer.
+    public init(room: RoomID, servers: [ServerName]) {
+        self.room = room
+        self.servers = servers
+    }
+}
+
+/// The room directories of other servers.
+public protocol RemoteDirectory: Sendable {
+    /// What an alias of another server stands for, or `nil` if that server cannot be reached or does not know it.
+    func resolve(_ alias: RoomAlias) async throws -> ResolvedAlias?
+
+    /// A page of another server's published rooms, as that server wrote it: a JSON object.
+    ///
+    /// - Throws: `MatrixError` if that server cannot be reached or refuses.
+    func publicRooms(of server: ServerName, _ query: PublicRoomsQuery) async throws -> JSON
+}
+
+/// The directories of nobody, for a server that is alone.
+public struct NoRemoteDirectory: RemoteDirectory {
+    /// No directories.
+    public init() {}
+
+    public func resolve(_ alias: RoomAlias) async throws -> ResolvedAlias? { nil }
+
+    public func publicRooms(of server: ServerName, _ query: PublicRoomsQuery) async throws -> JSON {
+        throw MatrixError.notFound("\(server) cannot be reached from here")
+    }
+}

@@ -1,0 +1,31 @@
+import Matrix
+import Store
+
+extension PresenceService: SyncPresenceSource {
+    public func seen(_ user: Requester, as presence: String) async {
+        guard let state = PresenceState(name: presence) else { return }
+        do {
+            // The sync does not say how long it will wait: what the longest usual wait needs.
+            try await active(user.number, state, timeoutMilliseconds: 30_000)
+        } catch {
+            // Presence that could not be written is written at the next sweep; it never fails a sync.
+            markUnwritten(user.number)
+        }
+    }
+
+    public func event(about user: UserNumber) async throws -> [UInt8]? {
+        guard isEnabled else { return nil }
+        let (record, id) = try await store.read { reader in
+            (try reader.presence.presence(of: user), try reader.identifiers.user(user))
+        }
+        guard let record else { return nil }
+        var writer = JSONWriter(capacity: 200)
+        PresenceStatus(record, now: clock.now).writeEvent(of: id, into: &writer)
+        return writer.bytes
+    }
+
+    public func changes(after: StreamPosition, through: StreamPosition) async throws -> [UserNumber] {
+        guard isEnabled else { return [] }
+        return try await store.read { try $0.presence.changed(after: after, through: through) }
+    }
+}

@@ -1,0 +1,60 @@
+import Matrix
+import Store
+
+/// What belongs to users, as the sync asks for it.
+public struct UserDataSource: SyncUserSource {
+    private let store: Store
+    private let accountData: AccountDataService
+    private let unread: UnreadCounts
+    private let ignored: IgnoredUsers
+
+    /// A source over the services that keep it.
+    public init(store: Store, accountData: AccountDataService, unread: UnreadCounts, ignored: IgnoredUsers) {
+        self.store = store
+        self.accountData = accountData
+        self.unread = unread
+        self.ignored = ignored
+    }
+
+    public func accountData(of user: UserNumber) async throws -> [AccountDataRecord] {
+        let accountData = accountData
+        return try await store.read { reader in
+            try accountData.all(of: try reader.identifiers.user(user), number: user, in: reader)
+        }
+    }
+
+    public func accountData(
+        of user: UserNumber, after: StreamPosition, through: StreamPosition
+    ) async throws -> [AccountDataRecord] {
+        let accountData = accountData
+        return try await store.read { reader in
+            try accountData.changed(
+                of: try reader.identifiers.user(user), number: user, after: after, through: through, in: reader)
+        }
+    }
+
+    public func receipts(
+        in rooms: [RoomNumber], for user: UserNumber, after: StreamPosition, through: StreamPosition
+    ) async throws -> [ReceiptRecord] {
+        try await store.read { reader in
+            try reader.receipts.changed(in: rooms, visibleTo: user, after: after, through: through).map(\.receipt)
+        }
+    }
+
+    public func unread(of user: Requester, in room: RoomNumber, through: StreamPosition) async throws -> UnreadSummary {
+        let counts = try await unread.counts(user.number, room, through: through)
+        return UnreadSummary(main: counts.main.summary, threads: counts.threads.mapValues(\.summary))
+    }
+
+    public func ignoredUsers(of user: UserNumber) async throws -> Set<UserID> {
+        try await ignored.ignoredUsers(of: user)
+    }
+}
+
+extension RoomCounts.Thread {
+    fileprivate var summary: UnreadSummary.Counts {
+        UnreadSummary.Counts(notifications: notification, highlights: highlight)
+    }
+}
+
+extension TypingService: SyncTypingSource {}
