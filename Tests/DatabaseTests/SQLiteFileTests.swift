@@ -60,6 +60,9 @@ import Testing
             // 2,000 pages of content went through it.
             #expect(try logPages() < 500)
             #expect(try await database.itemIDs().count == 400)
+            await database.close()
+            let leftPages = FileManager.default.fileExists(atPath: path + "-wal") ? try logPages() : 0
+            #expect(leftPages == 0)
         }
     }
 }

@@ -121,16 +121,30 @@ final class SQLiteConnection: EngineConnection {
 
     // MARK: Write-ahead log
 
-    /// Copies the log back into the file as far as readers allow.
+    /// How hard to try when copying the log back into the file.
+    enum Checkpoint {
+        /// As far as readers allow now.
+        case passive
+        /// Wait for readers (up to the busy timeout), so that the log starts again from its beginning.
+        case restart
+        /// The same, and leave an empty log behind.
+        case truncate
+    }
+
+    /// Copies the log back into the file.
     ///
-    /// - Parameter restart: wait for readers (up to the busy timeout), so that the log starts again from its beginning.
-    /// - Returns: pages in the log and pages copied back; nil when it could not run now, which the next attempt makes good.
-    func checkpoint(restart: Bool) -> (logPages: Int, copiedPages: Int)? {
+    /// - Returns: pages in the log; nil when it could not run now, which the next attempt makes good.
+    func checkpoint(_ kind: Checkpoint) -> Int? {
         var logged: Int32 = 0
         var copied: Int32 = 0
-        let mode = restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE
+        let mode =
+            switch kind {
+            case .passive: SQLITE_CHECKPOINT_PASSIVE
+            case .restart: SQLITE_CHECKPOINT_RESTART
+            case .truncate: SQLITE_CHECKPOINT_TRUNCATE
+            }
         let status = sqlite3_wal_checkpoint_v2(handle, nil, mode, &logged, &copied)
-        return status == SQLITE_OK ? (Int(logged), Int(copied)) : nil
+        return status == SQLITE_OK ? Int(logged) : nil
     }
 
     /// Reports the size of the log, in pages, after each commit of this connection.
@@ -179,7 +193,7 @@ final class SQLiteConnection: EngineConnection {
         case .writer:
             // The writer copies the log back when it has nothing better to do: see SQLiteWriter.
             try run("PRAGMA wal_autocheckpoint = 0")
-            try run(SQL("PRAGMA journal_size_limit = \(options.maxLogPages * 4096)"))
+            try run(SQL("PRAGMA journal_size_limit = \(options.checkpointUnderLoadPages * 4096)"))
             if let pages = options.maxPages { try run(SQL("PRAGMA max_page_count = \(pages)")) }
         case .reader:
             try run("PRAGMA query_only = ON")

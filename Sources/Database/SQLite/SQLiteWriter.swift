@@ -109,20 +109,25 @@ final class SQLiteWriter: GroupWriter {
         }
     }
 
-    func close() { connection.close() }
+    func close() {
+        // SQLite does this itself when the last connection closes, but not when several close at once. What a reader
+        // still holds is found in the log at the next start.
+        _ = connection.checkpoint(.truncate)
+        connection.close()
+    }
 
     // MARK: Write-ahead log
 
     func idle() {
-        if newLogPages >= options.checkpointPages { checkpoint(restart: false) }
+        if newLogPages >= options.checkpointPages { checkpoint(.passive) }
     }
 
     /// Copying back costs disk time, so it waits for a pause, but never so long that the log fills the disk.
     private func keepLogBounded() {
         if logPages.pointee >= options.maxLogPages {
-            checkpoint(restart: true)
+            checkpoint(.restart)
         } else if newLogPages >= options.checkpointUnderLoadPages {
-            checkpoint(restart: false)
+            checkpoint(.passive)
         }
     }
 
@@ -132,10 +137,10 @@ final class SQLiteWriter: GroupWriter {
         return pages >= copiedPages ? pages - copiedPages : pages
     }
 
-    private func checkpoint(restart: Bool) {
-        guard let (pages, _) = connection.checkpoint(restart: restart) else { return }
+    private func checkpoint(_ kind: SQLiteConnection.Checkpoint) {
+        guard let pages = connection.checkpoint(kind) else { return }
         // What a reader still needed is left for the next time, after as many pages again.
         copiedPages = pages
-        if restart { logPages.pointee = 0 }
+        if kind == .restart { logPages.pointee = 0 }
     }
 }
