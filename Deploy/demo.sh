@@ -15,9 +15,8 @@ fi
 
 "$chappe" serve --config "$demo/chappe.yaml" &
 server=$!
-# Ctrl-C reaches the server by itself; SIGTERM has to be passed on. Either way we wait for its clean end.
-trap 'kill -TERM "$server" 2>/dev/null || true' TERM
-trap : INT
+# A process in the background does not hear Ctrl-C: pass it on, and wait for the server's clean end.
+trap 'kill -TERM "$server" 2>/dev/null || true' INT TERM
 
 ready() {
     /usr/bin/python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1] + "/health", timeout=1)' "$url" \
