@@ -99,6 +99,7 @@ private final class Job: Sendable {
 public struct TestSocketError: Error, CustomStringConvertible {
     /// What went wrong.
     public let what: String
+    /// What went wrong.
     public var description: String { what }
 
     /// An error.

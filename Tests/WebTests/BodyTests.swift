@@ -92,6 +92,19 @@ final class Counter: Sendable {
         }
     }
 
+    @Test func theBodyIsAskedForOnceTheHandlerReads() async throws {
+        try await ServerFixture.run(routes: { Self.addSum($0) }) { fixture in
+            let (proceed, answer) = try await fixture.socket { socket in
+                try socket.send("POST /sum HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+                let proceed = try socket.readResponse().status
+                try socket.send([1, 2, 3])
+                return (proceed, try socket.readResponse().text)
+            }
+            #expect(proceed == 100)
+            #expect(answer == "3 6")
+        }
+    }
+
     @Test func aClientThatLeavesFailsTheReader() async throws {
         let failed = Counter()
         try await ServerFixture.run(routes: { router in

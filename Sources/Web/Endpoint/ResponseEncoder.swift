@@ -34,6 +34,7 @@ public struct EmptyResponse: ResponseEncodable {
     /// The empty response.
     public init() {}
 
+    /// Writes `{}`.
     public func encode(into encoder: inout ResponseEncoder) {
         encoder.json.beginObject()
         encoder.json.endObject()
@@ -41,13 +42,16 @@ public struct EmptyResponse: ResponseEncodable {
 }
 
 extension HTTPResponse: ResponseEncodable {
+    /// Answers with this response as it is.
     public func encode(into encoder: inout ResponseEncoder) { encoder.replacement = self }
 }
 
 extension JSONValue: ResponseEncodable {
+    /// Answers with this value.
     public func encode(into encoder: inout ResponseEncoder) { encoder.json.write(self) }
 }
 
 extension JSON: ResponseEncodable {
+    /// Answers with this value.
     public func encode(into encoder: inout ResponseEncoder) { encoder.json.write(self) }
 }

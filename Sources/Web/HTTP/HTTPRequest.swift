@@ -50,6 +50,7 @@ public struct RequestID: Sendable, Hashable, CustomStringConvertible {
         self.request = request
     }
 
+    /// Both numbers.
     public var description: String { "\(connection)-\(request)" }
 }
 

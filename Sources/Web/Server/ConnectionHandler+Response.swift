@@ -115,7 +115,10 @@ extension ConnectionHandler {
 
     /// Writes a piece, and resumes when the client is ready for more.
     func writePiece(_ bytes: [UInt8], for exchange: Exchange, _ continuation: UnsafeContinuation<Void, any Error>) {
-        guard let context, current === exchange else { return continuation.resume(throwing: ClientGone()) }
+        // A handler that writes from two tasks at once would get a body in no particular order.
+        guard let context, current === exchange, blockedWriter == nil else {
+            return continuation.resume(throwing: ClientGone())
+        }
         guard !bytes.isEmpty else { return continuation.resume() }
         if let remaining = exchange.remainingBytes {
             guard bytes.count <= remaining else { return continuation.resume(throwing: WrongBodyLength()) }

@@ -66,6 +66,8 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelActive(context: ChannelHandlerContext) {
+        // Accepted just before the listener was closed.
+        if loop.isShuttingDown { return context.close(promise: nil) }
         context.read()
         context.fireChannelActive()
     }
