@@ -28,6 +28,13 @@ ERROR_SCHEMA = {
     "properties": {"errcode": {"type": "string", "pattern": "^[A-Z]+(\\.[A-Z]+)*_[A-Z0-9_]+$"}, "error": {"type": "string"}},
 }
 
+#: Events whose content a server writes, or writes from a request's fields.
+SERVER_WRITTEN = {
+    "m.room.create", "m.room.member", "m.room.power_levels", "m.room.join_rules", "m.room.history_visibility",
+    "m.room.guest_access", "m.room.name", "m.room.topic", "m.room.canonical_alias", "m.room.tombstone", "m.room.encryption",
+    "m.receipt", "m.typing", "m.fully_read", "m.tag", "m.push_rules", "m.presence",
+}
+
 formats = FormatChecker(formats=[])
 for name, pattern in {
     "mx-user-id": r"@[^:\0]*:.+",
@@ -180,6 +187,8 @@ class Specification:
             validators.append(validator)
         if status >= 400 and status != 401:  # user-interactive authentication answers 401 without an errcode
             validators.append(Draft202012Validator(ERROR_SCHEMA))
+        if status == 200:
+            self.check_events(operation, body)
         if not validators:
             return
         if content_type.split(";")[0].strip() != "application/json":
@@ -191,6 +200,32 @@ class Specification:
             if problems:
                 listed = "\n".join(f"  {problem.json_path}: {problem.message[:300]}" for problem in problems[:8])
                 raise SchemaMismatch(f"{operation} {status} does not fit its schema:\n{listed}")
+
+    def check_events(self, operation: Operation, part: Any) -> None:
+        """Checks the content of every event in a response, wherever it is, that a server has written."""
+        if isinstance(part, list):
+            for element in part:
+                self.check_events(operation, element)
+        elif isinstance(part, dict):
+            kind, content = part.get("type"), part.get("content")
+            # A redacted event keeps little of its content.
+            if isinstance(content, dict) and kind in SERVER_WRITTEN and content:
+                self._check_content(operation, kind, content)
+            for key, element in part.items():
+                if key != "content":  # what users say is theirs
+                    self.check_events(operation, element)
+
+    def _check_content(self, operation: Operation, kind: str, content: dict) -> None:
+        address = f"file://{self.folder}/event-schemas/schema/{kind}.yaml#/properties/content"
+        if address not in self._validators:
+            self._validators[address] = Draft202012Validator(
+                {"$ref": address}, registry=self.registry, format_checker=formats
+            )
+        problems = list(self._validators[address].iter_errors(content))
+        if self.tolerates_null:
+            problems = [problem for problem in problems if problem.instance is not None]
+        if problems:
+            raise SchemaMismatch(f"{operation}: a {kind} does not fit its schema: {problems[0].json_path} {problems[0].message[:300]}")
 
 
 @functools.cache
