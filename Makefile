@@ -3,7 +3,7 @@
 STRICT = -Xswiftc -warnings-as-errors
 SWIFT_SOURCES = $(wildcard Sources Federation Schema Tests Package.swift)
 
-.PHONY: help run build test format check bench clean packages
+.PHONY: help run build test format check bench fuzz clean packages
 
 help:
 	@echo "make run      build a release, set up a demonstration in ./demo and serve it on 127.0.0.1:8008"
@@ -12,6 +12,7 @@ help:
 	@echo "make format   format the Swift sources"
 	@echo "make check    formatting, warnings, layering, tidiness; no test is run"
 	@echo "make bench    the same load on Chappe and on Synapse [SERVERS=chappe] [SCENARIOS=send-1,start-up] [SCALE=0.1]"
+	@echo "make fuzz     hostile input under the address sanitizer [TARGET=json|event|request] [SECONDS=60]"
 	@echo "make clean    remove all that the other commands made, except ./demo"
 
 packages:
@@ -41,5 +42,8 @@ bench: build
 	.bench/venv/bin/python Tests/bench/bench.py $(if $(SERVERS),--servers $(SERVERS)) \
 		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SCALE),--scale $(SCALE))
 
+fuzz: packages
+	@for target in $(or $(TARGET),json event request); do Tests/fuzz/run.sh $$target $(or $(SECONDS),60) || exit 1; done
+
 clean:
-	rm -rf .build .test .bench
+	rm -rf .build .test .bench .fuzz
