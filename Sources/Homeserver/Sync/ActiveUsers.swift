@@ -187,6 +187,8 @@ public final class ActiveUsers: Sendable {
                         continue
                     }
                     for room in rooms.joined { concerned.formUnion(state.inRoom[room] ?? []) }
+                case .deviceListView(_, let viewer):
+                    concerned.insert(viewer)
                 case .accountData, .toDevice, .oneTimeKeys:
                     if let user = entry.change.user { concerned.insert(user) }
                 }

@@ -43,6 +43,8 @@ struct SyncChanges: Sendable {
             case .oneTimeKeys(let owner, let device):
                 if owner == user.number, device == user.device { hasKeyCounts = true }
             case .deviceList(let owner): deviceLists.insert(owner)
+            case .deviceListView(let owner, let viewer):
+                if viewer == user.number { deviceLists.insert(owner) }
             case .presence(let owner): presence.insert(owner)
             }
         }
@@ -83,7 +85,7 @@ struct SyncChanges: Sendable {
         accountData = try await userSource.accountData(of: user.number, after: after, through: through)
         hasMessages = true
         hasKeyCounts = true
-        deviceLists = Set(try await devices.deviceListChanges(after: after, through: through))
+        deviceLists = Set(try await devices.deviceListChanges(for: user.number, after: after, through: through))
         if let presenceSource { presence = Set(try await presenceSource.changes(after: after, through: through)) }
     }
 }

@@ -25,8 +25,10 @@ public protocol SyncDeviceSource: Sendable {
     ) async throws -> [(position: StreamPosition, content: [UInt8])]
     /// Deletes the messages up to a place: the device has them.
     func acknowledge(_ user: UserNumber, _ device: DeviceID, through: StreamPosition) async throws
-    /// Users whose devices have changed in a span of the journal.
-    func deviceListChanges(after: StreamPosition, through: StreamPosition) async throws -> [UserNumber]
+    /// Users whose devices or keys have changed in a span of the journal in the eyes of `viewer`.
+    func deviceListChanges(
+        for viewer: UserNumber, after: StreamPosition, through: StreamPosition
+    ) async throws -> [UserNumber]
 }
 
 /// Notification counts of a room.

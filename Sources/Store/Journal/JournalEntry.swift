@@ -20,6 +20,8 @@ public enum JournalChange: Sendable {
     case toDevice(ToDeviceRecord)
     /// A user's devices or cross-signing keys are not what they were.
     case deviceList(UserNumber)
+    /// What one user sees of a user's keys (another's, or their own) is not what it was; nobody else sees a difference.
+    case deviceListView(of: UserNumber, by: UserNumber)
     /// The number of a device's one-time or fallback keys is not what it was.
     case oneTimeKeys(UserNumber, DeviceID)
     /// A user's presence changed.
@@ -33,6 +35,7 @@ public enum JournalChange: Sendable {
         case .accountData: .accountData
         case .toDevice: .toDevice
         case .deviceList: .deviceList
+        case .deviceListView: .deviceListView
         case .oneTimeKeys: .oneTimeKeys
         case .presence: .presence
         }
@@ -44,7 +47,7 @@ public enum JournalChange: Sendable {
         case .event(let event, _): event.room
         case .receipt(let receipt): receipt.room
         case .accountData(let data): data.room
-        case .toDevice, .deviceList, .oneTimeKeys, .presence: nil
+        case .toDevice, .deviceList, .deviceListView, .oneTimeKeys, .presence: nil
         }
     }
 
@@ -56,19 +59,23 @@ public enum JournalChange: Sendable {
         case .accountData(let data): data.user
         case .toDevice(let message): message.user
         case .deviceList(let user), .presence(let user), .oneTimeKeys(let user, _): user
+        case .deviceListView(let user, _): user
         }
     }
 
     /// A number by which the database finds the payload again.
     var reference: Int64? {
-        if case .event(let event, _) = self { return event.number.rawValue }
-        return nil
+        switch self {
+        case .event(let event, _): event.number.rawValue
+        case .deviceListView(_, let viewer): viewer.rawValue
+        default: nil
+        }
     }
 
     /// Which of several things it is, by kind: an account data's type, a device, a receipt's type and thread.
     var detail: String? {
         switch self {
-        case .event, .deviceList, .presence: nil
+        case .event, .deviceList, .deviceListView, .presence: nil
         case .receipt(let receipt): receipt.thread.map { "\(receipt.type) \($0)" } ?? receipt.type
         case .accountData(let data): data.type
         case .toDevice(let message): message.device.string
@@ -83,7 +90,7 @@ public enum JournalChange: Sendable {
         case .accountData(let data): 160 + data.content.count
         case .toDevice(let message): 160 + message.content.count
         case .receipt: 320
-        case .deviceList, .oneTimeKeys, .presence: 96
+        case .deviceList, .deviceListView, .oneTimeKeys, .presence: 96
         }
     }
 }
@@ -97,6 +104,7 @@ enum JournalKind: Int64 {
     case deviceList = 5
     case oneTimeKeys = 6
     case presence = 7
+    case deviceListView = 8
 }
 
 /// A read receipt.

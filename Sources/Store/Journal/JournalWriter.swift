@@ -38,7 +38,23 @@ public final class JournalWriter {
             INSERT INTO journal (position, kind, room_num, user_num, reference, detail) VALUES ($1, $2, $3, $4, $5, $6)
             """, position, change.kind.rawValue, change.room, change.user, change.reference, change.detail
         )
+        switch change {
+        case .deviceList(let user): try recordDeviceList(of: user, viewer: 0, at: position)
+        case .deviceListView(let user, let viewer):
+            try recordDeviceList(of: user, viewer: viewer.rawValue, at: position)
+        default: break
+        }
         entries.append(JournalEntry(position: position, change: change))
+    }
+
+    /// Whoever announces a change of devices or keys leaves it where those who are behind the tail look for it.
+    private func recordDeviceList(of user: UserNumber, viewer: Int64, at position: StreamPosition) throws {
+        try sql.execute(
+            """
+            INSERT INTO device_list_changes (user_num, viewer_num, position) VALUES ($1, $2, $3)
+            ON CONFLICT (user_num, viewer_num) DO UPDATE SET position = excluded.position
+            """, user, viewer, position
+        )
     }
 
     /// Hands the entries to the tail once they are durable. Called once, at the transaction's end.
