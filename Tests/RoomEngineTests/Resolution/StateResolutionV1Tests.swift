@@ -41,6 +41,20 @@ import Testing
         #expect(graph.resolve(base([:], "t1"), base([:], "t2")) == Set(base([:], "t1")))
     }
 
+    /// Only the state counts, not what an event lists itself: Dave, of whom no state knows, cannot have set the topic.
+    @Test func authEventsFillNoGap() {
+        let graph = EventGraph.base(.v1)
+        graph.add(
+            "dave", .member, by: Who.dave, key: Who.dave, ["membership": "join"], auth: ["levels", "rules"], at: 7)
+        graph.add(
+            "levels1", .powerLevels, by: Who.alice, ["users": graph.users([Who.dave: 50])], auth: ["alice", "levels"],
+            at: 8)
+        graph.add("ta", .topic, by: Who.alice, auth: ["alice", "levels1"], at: 9)
+        graph.add("td", .topic, by: Who.dave, auth: ["dave", "levels1"], at: 10)
+        let states = ["ta", "td"].map { base(["levels": "levels1"], $0) }
+        #expect(graph.resolve(states[0], states[1]) == Set(states[0]))
+    }
+
     /// Power levels from the lowest depth upwards; the first that the one before does not allow ends it.
     @Test func levelsAreSettledUpwards() {
         let graph = EventGraph.base(.v1)

@@ -16,6 +16,8 @@ final class EventGraph: ResolutionSource {
     private(set) var lookups = 0
     /// Events that have not arrived yet.
     var absent: Set<String> = []
+    /// The auth difference, where a test gives it.
+    var difference: Set<EventNumber>?
 
     /// - Parameter numbering: Turns 0, 1, 2 … into the numbers of events and keys, each another.
     init(_ version: RoomVersion, numbering: @escaping (Int64) -> Int64 = { $0 }) {
@@ -87,6 +89,7 @@ final class EventGraph: ResolutionSource {
         return absent.contains(name(number)) ? nil : auth[number]
     }
     func number(of key: StateKey) -> StateKeyNumber? { keys[key] }
+    func authDifference(of states: [StateMap]) -> Set<EventNumber>? { difference }
     func isRejected(_ number: EventNumber) -> Bool { rejected.contains(number) }
 }
 
