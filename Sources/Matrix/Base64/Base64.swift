@@ -32,53 +32,79 @@ public struct Base64: Sendable {
     public static func encodedLength(_ count: Int) -> Int { (count * 4 + 2) / 3 }
 
     /// The unpadded text for `bytes`.
-    public func encode(_ bytes: some Collection<UInt8>) -> String {
-        var out: [UInt8] = []
-        out.reserveCapacity(Base64.encodedLength(bytes.count))
-        append(bytes, to: &out)
-        return String(decoding: out, as: UTF8.self)
-    }
+    public func encode(_ bytes: some Collection<UInt8>) -> String { encode(bytes, prefix: nil) }
 
-    /// Appends the unpadded text for `bytes`.
-    public func append(_ bytes: some Collection<UInt8>, to out: inout [UInt8]) {
-        var bits: UInt32 = 0
-        var held = 0
-        for byte in bytes {
-            bits = bits << 8 | UInt32(byte)
-            held += 8
-            while held >= 6 {
-                held -= 6
-                out.append(digits[Int(bits >> UInt32(held)) & 63])
+    /// The unpadded text for `bytes` after an ASCII character.
+    func encode(_ bytes: some Collection<UInt8>, prefix: UInt8?) -> String {
+        let fast = bytes.withContiguousStorageIfAvailable { source in
+            let length = Base64.encodedLength(source.count)
+            return String(unsafeUninitializedCapacity: length + 1) { target in
+                guard let prefix else { return write(source, to: target) }
+                target[0] = prefix
+                return 1 + write(source, to: UnsafeMutableBufferPointer(rebasing: target[1...]))
             }
         }
-        if held > 0 { out.append(digits[Int(bits << UInt32(6 - held)) & 63]) }
+        return fast ?? encode(Array(bytes), prefix: prefix)
+    }
+
+    /// Writes the text for `source`, for which `target` has room, and returns its length.
+    private func write(_ source: UnsafeBufferPointer<UInt8>, to target: UnsafeMutableBufferPointer<UInt8>) -> Int {
+        digits.withUnsafeBufferPointer { digits in
+            var written = 0
+            var at = 0
+            while at + 3 <= source.count {
+                let bits = Int(source[at]) << 16 | Int(source[at + 1]) << 8 | Int(source[at + 2])
+                target[written] = digits[bits >> 18]
+                target[written + 1] = digits[bits >> 12 & 63]
+                target[written + 2] = digits[bits >> 6 & 63]
+                target[written + 3] = digits[bits & 63]
+                at += 3
+                written += 4
+            }
+            guard at < source.count else { return written }
+            let second = at + 1 < source.count ? Int(source[at + 1]) : 0
+            let bits = Int(source[at]) << 16 | second << 8
+            target[written] = digits[bits >> 18]
+            target[written + 1] = digits[bits >> 12 & 63]
+            if at + 1 == source.count { return written + 2 }
+            target[written + 2] = digits[bits >> 6 & 63]
+            return written + 3
+        }
     }
 
     /// The bytes that `text` stands for, or `nil` if it is not Base64. Padding may be there or not; the bits after the last whole
     /// byte are ignored, as some servers do not clear them.
     public func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
-        var out: [UInt8] = []
-        out.reserveCapacity(text.count * 3 / 4)
-        var bits: UInt32 = 0
-        var held = 0
-        var length = 0
-        var padding = 0
-        for byte in text {
-            if byte == UInt8(ascii: "=") {
-                padding += 1
-                continue
-            }
-            let value = values[Int(byte)]
-            guard value < 64, padding == 0 else { return nil }
-            length += 1
-            bits = bits << 6 | UInt32(value)
-            held += 6
-            if held >= 8 {
-                held -= 8
-                out.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
+        let fast = text.withContiguousStorageIfAvailable { decode($0) }
+        return fast ?? Array(text).withUnsafeBufferPointer { decode($0) }
+    }
+
+    private func decode(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        var length = text.count
+        while length > 0, text[length - 1] == UInt8(ascii: "=") { length -= 1 }
+        let padding = text.count - length
+        guard length % 4 != 1, padding == 0 || padding < 3 && text.count % 4 == 0 else { return nil }
+        var isValid = true
+        let out = values.withUnsafeBufferPointer { values in
+            [UInt8](unsafeUninitializedCapacity: length * 3 / 4) { target, count in
+                var bits: UInt32 = 0
+                var held: UInt32 = 0
+                for at in 0..<length {
+                    let value = values[Int(text[at])]
+                    if value >= 64 {
+                        isValid = false
+                        return
+                    }
+                    bits = bits << 6 | UInt32(value)
+                    held += 6
+                    if held >= 8 {
+                        held -= 8
+                        target[count] = UInt8(truncatingIfNeeded: bits >> held)
+                        count += 1
+                    }
+                }
             }
         }
-        guard length % 4 != 1, padding == 0 || (length + padding) % 4 == 0 && padding < 3 else { return nil }
-        return out
+        return isValid ? out : nil
     }
 }

@@ -26,10 +26,7 @@ extension EventID {
     /// The identifier that a reference hash stands for.
     init(hash: [UInt8], format: RoomVersion.EventIDFormat) {
         let base64 = format == .base64 ? Base64.standard : Base64.urlSafe
-        var text: [UInt8] = [UInt8(ascii: "$")]
-        text.reserveCapacity(44)
-        base64.append(hash, to: &text)
-        self.init(trusted: String(decoding: text, as: UTF8.self))
+        self.init(trusted: base64.encode(hash, prefix: UInt8(ascii: "$")))
     }
 
     /// The creation event of a room whose identifier is its hash.

@@ -14,7 +14,13 @@ public struct ExactString: Hashable, Comparable, Sendable, CustomStringConvertib
     public var description: String { string }
 
     public static func == (left: ExactString, right: ExactString) -> Bool {
-        compare(left, right) == 0
+        let fast = left.string.utf8.withContiguousStorageIfAvailable { leftBytes in
+            right.string.utf8.withContiguousStorageIfAvailable { rightBytes in
+                leftBytes.count == rightBytes.count && commonPrefix(leftBytes, rightBytes) == leftBytes.count
+            }
+        }
+        if let fast = fast ?? nil { return fast }
+        return left.string.utf8.elementsEqual(right.string.utf8)
     }
 
     public static func < (left: ExactString, right: ExactString) -> Bool {
@@ -32,8 +38,8 @@ public struct ExactString: Hashable, Comparable, Sendable, CustomStringConvertib
     private static func compare(_ left: ExactString, _ right: ExactString) -> Int {
         let fast = left.string.utf8.withContiguousStorageIfAvailable { leftBytes in
             right.string.utf8.withContiguousStorageIfAvailable { rightBytes in
-                for index in 0..<Swift.min(leftBytes.count, rightBytes.count)
-                where leftBytes[index] != rightBytes[index] {
+                let index = commonPrefix(leftBytes, rightBytes)
+                if index < leftBytes.count, index < rightBytes.count {
                     return Int(leftBytes[index]) - Int(rightBytes[index])
                 }
                 return leftBytes.count - rightBytes.count
@@ -42,5 +48,22 @@ public struct ExactString: Hashable, Comparable, Sendable, CustomStringConvertib
         if let fast = fast ?? nil { return fast }
         if left.string.utf8.elementsEqual(right.string.utf8) { return 0 }
         return left.string.utf8.lexicographicallyPrecedes(right.string.utf8) ? -1 : 1
+    }
+
+    /// How many bytes the two have in common at their beginning: eight at a time.
+    @inline(__always)
+    private static func commonPrefix(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Int {
+        let count = Swift.min(left.count, right.count)
+        guard let leftBase = left.baseAddress, let rightBase = right.baseAddress else { return 0 }
+        var at = 0
+        while at + 8 <= count {
+            let difference =
+                UInt64(littleEndian: UnsafeRawPointer(leftBase + at).loadUnaligned(as: UInt64.self))
+                ^ UInt64(littleEndian: UnsafeRawPointer(rightBase + at).loadUnaligned(as: UInt64.self))
+            if difference != 0 { return at + difference.trailingZeroBitCount / 8 }
+            at += 8
+        }
+        while at < count, leftBase[at] == rightBase[at] { at += 1 }
+        return at
     }
 }

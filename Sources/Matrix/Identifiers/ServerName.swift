@@ -20,23 +20,31 @@ public struct ServerName: Identifier {
     public var isAddressLiteral: Bool { string.utf8.first == UInt8(ascii: "[") || Self.isIPv4(host) }
 
     public init?(_ string: String) {
-        let bytes = Array(string.utf8)
+        let fast = string.utf8.withContiguousStorageIfAvailable { Self.checkedHostLength($0) }
+        guard let length = fast ?? Array(string.utf8).withUnsafeBufferPointer({ Self.checkedHostLength($0) }) else {
+            return nil
+        }
+        text = ExactString(string)
+        hostLength = length
+    }
+
+    /// The length of the host, if the text keeps to the grammar.
+    private static func checkedHostLength(_ bytes: UnsafeBufferPointer<UInt8>) -> Int? {
         guard !bytes.isEmpty, bytes.count <= 230 else { return nil }
         var end = 0
         if bytes[0] == UInt8(ascii: "[") {
             guard let close = bytes.firstIndex(of: UInt8(ascii: "]")), (3...46).contains(close) else { return nil }
-            guard bytes[1..<close].allSatisfy(Self.isIPv6Character) else { return nil }
+            guard bytes[1..<close].allSatisfy(isIPv6Character) else { return nil }
             end = close + 1
         } else {
-            while end < bytes.count, Self.isNameCharacter(bytes[end]) { end += 1 }
+            while end < bytes.count, isNameCharacter(bytes[end]) { end += 1 }
             guard end > 0 else { return nil }
         }
         if end < bytes.count {
             guard bytes[end] == UInt8(ascii: ":"), (1...5).contains(bytes.count - end - 1) else { return nil }
             guard bytes[(end + 1)...].allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         }
-        text = ExactString(string)
-        hostLength = end
+        return end
     }
 
     /// Wraps a text that was checked before, such as one read back from the database.
