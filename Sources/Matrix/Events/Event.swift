@@ -94,10 +94,13 @@ public final class Event: Sendable {
 }
 
 extension Event: CustomStringConvertible {
+    /// The identifier and the type; never the content.
     public var description: String { "\(eventID) (\(type))" }
 }
 
 extension Event: Hashable {
+    /// Whether the two have the same identifier.
     public static func == (left: Event, right: Event) -> Bool { left === right || left.eventID == right.eventID }
+    /// Feeds what makes two equal.
     public func hash(into hasher: inout Hasher) { hasher.combine(eventID) }
 }

@@ -33,6 +33,7 @@ public enum EventField: UInt8, CaseIterable, Sendable, Hashable, CustomStringCon
     /// The member's name.
     public var name: String { String(describing: staticName) }
 
+    /// The text.
     public var description: String { name }
 
     var staticName: StaticString {

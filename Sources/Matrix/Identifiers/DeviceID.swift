@@ -2,6 +2,7 @@
 public struct DeviceID: Identifier {
     private let text: ExactString
 
+    /// The text.
     public var string: String { text.string }
 
     /// Any text of 1 to 255 bytes without NUL.
@@ -10,5 +11,6 @@ public struct DeviceID: Identifier {
         text = ExactString(string)
     }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: DeviceID, right: DeviceID) -> Bool { left.text < right.text }
 }

@@ -4,6 +4,7 @@
 public struct KeyAlgorithm: Identifier, ExpressibleByStringLiteral {
     private let text: ExactString
 
+    /// The text.
     public var string: String { text.string }
 
     /// Any text of 1 to 255 bytes without NUL.
@@ -20,6 +21,7 @@ public struct KeyAlgorithm: Identifier, ExpressibleByStringLiteral {
     /// One-time keys that are signed by their device: the ones that clients use today.
     public static let signedCurve25519: KeyAlgorithm = "signed_curve25519"
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: KeyAlgorithm, right: KeyAlgorithm) -> Bool { left.text < right.text }
 }
 
@@ -32,6 +34,7 @@ public struct DeviceKeyID: Identifier {
     /// The part after the first colon.
     public var name: String { nameText.string }
 
+    /// The text.
     public var string: String { "\(algorithm):\(name)" }
 
     /// - Returns: `nil` unless there is a colon with at least one byte on either side, and for more than 255 bytes.
@@ -51,6 +54,7 @@ public struct DeviceKeyID: Identifier {
         nameText = ExactString(name)
     }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: DeviceKeyID, right: DeviceKeyID) -> Bool {
         left.algorithm == right.algorithm ? left.nameText < right.nameText : left.algorithm < right.algorithm
     }

@@ -4,6 +4,7 @@
 public struct EventID: Identifier {
     private let text: ExactString
 
+    /// The text.
     public var string: String { text.string }
 
     /// The server that made the identifier, in room versions 1 and 2.
@@ -12,6 +13,7 @@ public struct EventID: Identifier {
         return ServerName(String(server))
     }
 
+    /// Reads an identifier; `nil` if it breaks the grammar.
     public init?(_ string: String) {
         let utf8 = string.utf8
         guard utf8.first == UInt8(ascii: "$"), utf8.count > 1, utf8.count <= IdentifierGrammar.maximumLength,
@@ -23,5 +25,6 @@ public struct EventID: Identifier {
     /// Wraps a text that was checked before, such as one read back from the database.
     public init(trusted string: String) { text = ExactString(string) }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: EventID, right: EventID) -> Bool { left.text < right.text }
 }

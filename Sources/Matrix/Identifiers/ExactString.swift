@@ -11,8 +11,10 @@ public struct ExactString: Hashable, Comparable, Sendable, CustomStringConvertib
     /// Wraps a text.
     public init(stringLiteral value: String) { string = value }
 
+    /// The text.
     public var description: String { string }
 
+    /// Whether the two are the same.
     public static func == (left: ExactString, right: ExactString) -> Bool {
         let fast = left.string.utf8.withContiguousStorageIfAvailable { leftBytes in
             right.string.utf8.withContiguousStorageIfAvailable { rightBytes in
@@ -23,10 +25,12 @@ public struct ExactString: Hashable, Comparable, Sendable, CustomStringConvertib
         return left.string.utf8.elementsEqual(right.string.utf8)
     }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: ExactString, right: ExactString) -> Bool {
         compare(left, right) < 0
     }
 
+    /// Feeds what makes two equal.
     public func hash(into hasher: inout Hasher) {
         let done: Void? = string.utf8.withContiguousStorageIfAvailable {
             hasher.combine(bytes: UnsafeRawBufferPointer($0))

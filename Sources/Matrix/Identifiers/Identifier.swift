@@ -9,6 +9,7 @@ public protocol Identifier: Hashable, Comparable, Sendable, CustomStringConverti
 }
 
 extension Identifier {
+    /// The text.
     public var description: String { string }
 }
 

@@ -4,6 +4,7 @@
 public struct RoomID: Identifier {
     private let text: ExactString
 
+    /// The text.
     public var string: String { text.string }
 
     /// The server that made the identifier; `nil` in room versions whose identifiers name none.
@@ -12,6 +13,7 @@ public struct RoomID: Identifier {
         return ServerName(String(server))
     }
 
+    /// Reads an identifier; `nil` if it breaks the grammar.
     public init?(_ string: String) {
         let utf8 = string.utf8
         guard utf8.first == UInt8(ascii: "!"), utf8.count > 1, utf8.count <= IdentifierGrammar.maximumLength,
@@ -28,6 +30,7 @@ public struct RoomID: Identifier {
     /// Wraps a text that was checked before, such as one read back from the database.
     public init(trusted string: String) { text = ExactString(string) }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: RoomID, right: RoomID) -> Bool { left.text < right.text }
 }
 
@@ -37,6 +40,7 @@ public struct RoomID: Identifier {
 public struct RoomAlias: Identifier {
     private let text: ExactString
 
+    /// The text.
     public var string: String { text.string }
 
     /// What stands between `#` and `:`.
@@ -50,6 +54,7 @@ public struct RoomAlias: Identifier {
         ServerName(trusted: IdentifierGrammar.split(string, sigil: UInt8(ascii: "#")).map { String($0.server) } ?? "")
     }
 
+    /// Reads an identifier; `nil` if it breaks the grammar.
     public init?(_ string: String) {
         guard let (localpart, server) = IdentifierGrammar.split(string, sigil: UInt8(ascii: "#")),
             !IdentifierGrammar.hasControlCharacters(localpart), ServerName(String(server)) != nil
@@ -57,5 +62,6 @@ public struct RoomAlias: Identifier {
         text = ExactString(string)
     }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: RoomAlias, right: RoomAlias) -> Bool { left.text < right.text }
 }

@@ -5,6 +5,7 @@ public struct ServerName: Identifier {
     private let text: ExactString
     private let hostLength: Int
 
+    /// The text.
     public var string: String { text.string }
 
     /// The host without its port; an IPv6 address keeps its brackets.
@@ -19,6 +20,7 @@ public struct ServerName: Identifier {
     /// Whether the host is an IP address.
     public var isAddressLiteral: Bool { string.utf8.first == UInt8(ascii: "[") || Self.isIPv4(host) }
 
+    /// Reads an identifier; `nil` if it breaks the grammar.
     public init?(_ string: String) {
         let fast = string.utf8.withContiguousStorageIfAvailable { Self.checkedHostLength($0) }
         guard let length = fast ?? Array(string.utf8).withUnsafeBufferPointer({ Self.checkedHostLength($0) }) else {
@@ -60,6 +62,7 @@ public struct ServerName: Identifier {
         hostLength = length
     }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: ServerName, right: ServerName) -> Bool { left.text < right.text }
 
     private static func isNameCharacter(_ byte: UInt8) -> Bool {

@@ -7,6 +7,7 @@ public struct UserID: Identifier {
     private let text: ExactString
     private let colon: Int
 
+    /// The text.
     public var string: String { text.string }
 
     /// What stands between `@` and `:`.
@@ -23,6 +24,7 @@ public struct UserID: Identifier {
         string.utf8.dropFirst(colon + 1).elementsEqual(server.string.utf8)
     }
 
+    /// Reads an identifier; `nil` if it breaks the grammar.
     public init?(_ string: String) {
         guard let (localpart, server) = IdentifierGrammar.split(string, sigil: UInt8(ascii: "@")),
             !IdentifierGrammar.hasControlCharacters(localpart), ServerName(String(server)) != nil
@@ -47,6 +49,7 @@ public struct UserID: Identifier {
     /// Whether the localpart keeps to the grammar for new users: `a-z`, `0-9`, `.`, `_`, `=`, `-`, `/`, `+`, not empty.
     public var isStrict: Bool { !localpart.isEmpty && localpart.utf8.allSatisfy(Self.isStrictCharacter) }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: UserID, right: UserID) -> Bool { left.text < right.text }
 
     private static func isStrictCharacter(_ byte: UInt8) -> Bool {

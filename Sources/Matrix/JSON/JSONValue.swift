@@ -153,9 +153,14 @@ public struct JSONObject: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
+    /// The value that a literal stands for.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// The value that a literal stands for.
     public init(integerLiteral value: Int64) { self = .integer(value) }
+    /// The value that a literal stands for.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// The value that a literal stands for.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    /// The value that a literal stands for.
     public init(dictionaryLiteral elements: (String, JSONValue)...) { self = .object(JSONObject(elements)) }
 }

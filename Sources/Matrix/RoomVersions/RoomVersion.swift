@@ -91,9 +91,12 @@ public struct RoomVersion: Sendable, Hashable, CustomStringConvertible {
         JSONParserOptions(integersOnly: strictCanonicalJSON, maximumDepth: JSONParserOptions.maximumEventDepth)
     }
 
+    /// The identifier.
     public var description: String { id }
 
+    /// Whether the two are the same.
     public static func == (left: RoomVersion, right: RoomVersion) -> Bool { left.id == right.id }
+    /// Feeds what makes two equal.
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 
     /// The version without any of the later rules.

@@ -11,6 +11,7 @@ public struct SigningKey: Sendable, CustomStringConvertible {
 
     private let key: Curve25519.Signing.PrivateKey
 
+    /// The key's identifier, without anything secret.
     public var description: String { "SigningKey(\(keyID.string))" }
 
     /// The part of the identifier after the algorithm.

@@ -4,6 +4,7 @@
 public struct SigningKeyID: Identifier {
     private let text: ExactString
 
+    /// The text.
     public var string: String { text.string }
 
     /// The part before the colon.
@@ -17,6 +18,7 @@ public struct SigningKeyID: Identifier {
     /// Whether the algorithm is the one that Chappe can verify.
     public var isEd25519: Bool { string.utf8.starts(with: "ed25519:".utf8) }
 
+    /// Reads an identifier; `nil` if it breaks the grammar.
     public init?(_ string: String) {
         guard string.utf8.count <= IdentifierGrammar.maximumLength, !IdentifierGrammar.hasControlCharacters(string),
             let colon = string.utf8.firstIndex(of: UInt8(ascii: ":")), colon != string.startIndex,
@@ -25,5 +27,6 @@ public struct SigningKeyID: Identifier {
         text = ExactString(string)
     }
 
+    /// Whether `left` comes first in the order of bytes.
     public static func < (left: SigningKeyID, right: SigningKeyID) -> Bool { left.text < right.text }
 }
