@@ -3,6 +3,9 @@ import Store
 
 /// A user's presence as others are told of it.
 public struct PresenceStatus: Sendable, Equatable {
+    /// Whether a user is there.
+    public typealias State = PresenceState
+
     /// Whether they are there.
     public var state: PresenceState
     /// What they say about it.
