@@ -212,6 +212,18 @@ import Testing
         #expect(events.first?.federationBytes == with { $0["unsigned"] = nil }.serialized())
     }
 
+    @Test func deepEventsPassWhereverEventsDo() throws {
+        var content: JSONValue = ["end": 1]
+        for _ in 0..<(JSONParserOptions.maximumEventDepth - 2) { content = ["a": content] }
+        let members = with { $0["content"] = content }
+        let event = try parse(members)
+        let body: JSONValue = ["pdus": [members]]
+        let json = try JSON(parsing: body.serialized(), options: .federation)
+        #expect(try json["pdus"]?.elements.map { try Event($0, version: .v11) } == [event])
+        #expect(try Event(trusted: event.bytes, version: .v11, eventID: event.eventID).content.value == content)
+        #expect(throws: EventError.json(.tooDeep(limit: 200))) { try parse(with { $0["content"] = ["a": content] }) }
+    }
+
     @Test func requiredSigners() throws {
         func names(_ members: JSONValue, _ version: RoomVersion) throws -> Set<String>? {
             try parse(members, version).requiredSigners.map { Set($0.map(\.string)) }

@@ -18,6 +18,8 @@ public struct JSONParserOptions: Sendable {
     public static let lenient = JSONParserOptions()
     /// For events of room version 6 and later.
     public static let canonical = JSONParserOptions(integersOnly: true)
+    /// For bodies from other servers: numbers of any kind, since old rooms' events hold them, and room for the deepest events.
+    public static let federation = JSONParserOptions(maximumDepth: maximumEventDepth + 10)
     /// For what this server has stored after checking it.
     public static let stored = JSONParserOptions(maximumDepth: maximumStoredDepth)
 
