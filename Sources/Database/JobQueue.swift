@@ -98,8 +98,7 @@ final class JobQueue<Job: QueuedJob>: @unchecked Sendable {
     }
 
     private func removeFirst() -> Job {
-        // The ring holds a job at `head` whenever `count` is positive.
-        let job = jobs[head].unsafelyUnwrapped
+        guard let job = jobs[head] else { preconditionFailure("the ring holds a job at its head while count is positive") }
         jobs[head] = nil
         head = (head + 1) & (jobs.count - 1)
         count -= 1
