@@ -56,7 +56,8 @@ class Server:
         raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
-        return dict(os.environ)
+        # What the test run itself is told must not configure the server.
+        return {name: value for name, value in os.environ.items() if not name.startswith("CHAPPE_")}
 
     # Life
 
@@ -137,6 +138,11 @@ class Server:
             return "(no log)"
 
 
+def chappe_binary() -> str:
+    """The executable under test."""
+    return os.environ.get("CHAPPE_BINARY", str(ROOT / ".build" / "debug" / "chappe"))
+
+
 def merged(base: dict, changes: dict) -> dict:
     """`base` with the keys of `changes`, objects merged and everything else replaced."""
     result = dict(base)
@@ -174,8 +180,7 @@ class Chappe(Server):
         key.chmod(0o600)
 
     def command(self) -> list[str]:
-        binary = os.environ.get("CHAPPE_BINARY", str(ROOT / ".build" / "debug" / "chappe"))
-        return [binary, "serve", "--config", str(self.directory / "chappe.yaml")]
+        return [chappe_binary(), "serve", "--config", str(self.directory / "chappe.yaml")]
 
 
 class Synapse(Server):
@@ -259,7 +264,7 @@ class Synapse(Server):
         return [python, "-m", "synapse.app.homeserver", "--config-path", str(self.directory / "homeserver.yaml")]
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "SYNAPSE_ASYNC_IO_REACTOR": "0"}
+        return {**super().environment(), "SYNAPSE_ASYNC_IO_REACTOR": "0"}
 
 
 KINDS: dict[str, type[Server]] = {kind.kind: kind for kind in (Chappe, Synapse)}
