@@ -6,7 +6,7 @@ import Testing
 
 /// Knows three tokens.
 private struct KnownTokens: Authenticator {
-    func authenticate(accessToken: String, masquerade: Masquerade?) async throws -> Caller {
+    func authenticate(accessToken: String, masquerade: Masquerade?, for request: HTTPRequest) async throws -> Caller {
         guard let user = UserID("@\(accessToken):example.org") else { throw MatrixError.unknownToken() }
         switch accessToken {
         case "alice": return Caller(userID: user, userNumber: 1, deviceID: DeviceID("PHONE"))

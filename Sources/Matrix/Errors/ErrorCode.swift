@@ -16,6 +16,8 @@ public struct ErrorCode: Hashable, Sendable, CustomStringConvertible, Expressibl
 }
 
 extension ErrorCode {
+    /// No code: for the 401 that asks for user-interactive authentication, which is no failure.
+    public static let none: ErrorCode = ""
     /// `M_BAD_ALIAS`.
     public static let badAlias: ErrorCode = "M_BAD_ALIAS"
     /// `M_BAD_JSON`.
@@ -76,6 +78,8 @@ extension ErrorCode {
     public static let userInUse: ErrorCode = "M_USER_IN_USE"
     /// `M_USER_LOCKED`.
     public static let userLocked: ErrorCode = "M_USER_LOCKED"
+    /// `M_USER_SUSPENDED`.
+    public static let userSuspended: ErrorCode = "M_USER_SUSPENDED"
     /// `M_WEAK_PASSWORD`.
     public static let weakPassword: ErrorCode = "M_WEAK_PASSWORD"
     /// `M_WRONG_ROOM_KEYS_VERSION`.

@@ -23,8 +23,10 @@ public struct MatrixError: Error, Sendable, Hashable {
     public var body: [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
-        writer.member("errcode", code.string)
-        writer.member("error", message)
+        if code != .none {
+            writer.member("errcode", code.string)
+            writer.member("error", message)
+        }
         for member in extra.members { writer.member(member.name.string, member.value) }
         writer.endObject()
         return writer.bytes
@@ -57,6 +59,10 @@ extension MatrixError {
             extra: softLogout ? ["soft_logout": true] : [:]
         )
     }
+    /// 401: the account is locked; it may come back with its sessions.
+    public static let userLocked = MatrixError(401, .userLocked, "This account is locked", extra: ["soft_logout": true])
+    /// 403: the account is suspended.
+    public static let userSuspended = MatrixError(403, .userSuspended, "This account is suspended")
     /// 413: larger than is accepted.
     public static func tooLarge(_ message: String = "The request is too large") -> MatrixError {
         .init(413, .tooLarge, message)

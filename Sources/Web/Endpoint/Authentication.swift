@@ -14,6 +14,10 @@ public struct Caller: Sendable, Hashable {
     public var isGuest: Bool
     /// Whether the user administers this server.
     public var isAdministrator: Bool
+    /// Whether the account is locked: then only endpoints that say so may be used.
+    public var isLocked: Bool
+    /// Whether the account is suspended: the user may read and leave, but not speak. See ``checkNotSuspended()``.
+    public var isSuspended: Bool
     /// The application service that makes the request, if one does.
     public var appServiceID: String?
     /// Whether rate limits pass the caller by.
@@ -22,7 +26,8 @@ public struct Caller: Sendable, Hashable {
     /// A caller.
     public init(
         userID: UserID, userNumber: Int64, deviceID: DeviceID? = nil, tokenNumber: Int64? = nil, isGuest: Bool = false,
-        isAdministrator: Bool = false, appServiceID: String? = nil, isExemptFromRateLimits: Bool = false
+        isAdministrator: Bool = false, isLocked: Bool = false, isSuspended: Bool = false, appServiceID: String? = nil,
+        isExemptFromRateLimits: Bool = false
     ) {
         self.userID = userID
         self.userNumber = userNumber
@@ -30,8 +35,19 @@ public struct Caller: Sendable, Hashable {
         self.tokenNumber = tokenNumber
         self.isGuest = isGuest
         self.isAdministrator = isAdministrator
+        self.isLocked = isLocked
+        self.isSuspended = isSuspended
         self.appServiceID = appServiceID
         self.isExemptFromRateLimits = isExemptFromRateLimits
+    }
+
+    /// Refuses the suspended.
+    ///
+    /// [Account suspension](https://spec.matrix.org/v1.19/client-server-api/#account-suspension) lists what they may still do.
+    ///
+    /// - Throws: 403 `M_USER_SUSPENDED`.
+    public func checkNotSuspended() throws(MatrixError) {
+        if isSuspended { throw .userSuspended }
     }
 }
 
@@ -64,8 +80,11 @@ public protocol Authenticator: Sendable {
     /// - Parameters:
     ///   - accessToken: The token as received; never to be logged.
     ///   - masquerade: Whom the caller wants to act as. To be ignored unless the token is an application service's.
+    ///   - request: The request, for what is noted of devices in use.
     /// - Throws: ``MatrixError`` 401 for a token that is unknown, 403 for a masquerade that is not allowed.
-    func authenticate(accessToken: String, masquerade: Masquerade?) async throws -> Caller
+    func authenticate(
+        accessToken: String, masquerade: Masquerade?, for request: HTTPRequest
+    ) async throws -> Caller
 }
 
 /// Whether an endpoint asks for a token, and what it is told of the caller.
@@ -111,6 +130,17 @@ extension Authentication where Identity == Caller {
         }
     }
 
+    /// A token is needed; that of a guest or of a locked account will do: for logging out.
+    ///
+    /// [Account locking](https://spec.matrix.org/v1.19/client-server-api/#account-locking).
+    public static var evenIfLocked: Self {
+        Self { request, authenticator in
+            guard let token = try AccessToken.find(in: request) else { throw MatrixError.missingToken }
+            let caller = try await AccessToken.anyCaller(of: token, request, authenticator)
+            return (caller, caller)
+        }
+    }
+
     /// An administrator's token is needed.
     public static var administrator: Self {
         Self { request, authenticator in
@@ -147,9 +177,17 @@ enum AccessToken {
     static func caller(
         of token: String, _ request: HTTPRequest, _ authenticator: any Authenticator
     ) async throws -> Caller {
+        let caller = try await anyCaller(of: token, request, authenticator)
+        if caller.isLocked { throw MatrixError.userLocked }
+        return caller
+    }
+
+    static func anyCaller(
+        of token: String, _ request: HTTPRequest, _ authenticator: any Authenticator
+    ) async throws -> Caller {
         let user = request.query["user_id"]
         let device = request.query["device_id"] ?? request.query["org.matrix.msc3202.device_id"]
         let masquerade = user == nil && device == nil ? nil : Masquerade(userID: user, deviceID: device)
-        return try await authenticator.authenticate(accessToken: token, masquerade: masquerade)
+        return try await authenticator.authenticate(accessToken: token, masquerade: masquerade, for: request)
     }
 }
