@@ -7,7 +7,9 @@ import Database
 public enum Schema {
     /// Every migration, in order.
     public static let migrations: [Migration] = [
-        .rooms
-        // To be listed together, once the second is there: .accounts (2), .keys (3), .userData (4).
+        .rooms,
+        .accounts,
+        .keys,
+        .userData,
     ]
 }

@@ -96,4 +96,9 @@ public enum StoreError: Error, Sendable {
     case inconsistent(String)
     /// Another lane, here or on another node, has changed the room since its head was read: read it again and decide again.
     case headMoved
+
+    /// Whether an error says that what was to be stored is there already: another node was a moment faster.
+    public static func isDuplicate(_ error: any Error) -> Bool {
+        (error as? DatabaseError)?.isConstraint(.unique) == true
+    }
 }
