@@ -1,0 +1,282 @@
+import Matrix
+import Store
+
+/// Takes a user out of all their rooms.
+public protocol RoomDeparture: Sendable {
+    /// Has the user leave every room, and decline every invitation. Called again if it was interrupted.
+    func leaveAllRooms(_ user: UserID) async throws
+}
+
+/// An account to be made.
+public struct NewAccount: Sendable {
+    /// Whose it is to be.
+    public var userID: UserID
+    /// The password's hash; `nil` for an account nobody can log in to with a password.
+    public var passwordHash: String?
+    /// What is said of it.
+    public var flags: AccountFlags
+    /// What others see; the localpart unless given.
+    public var displayName: String?
+    /// The application service that makes it, if one does.
+    public var appService: String?
+
+    /// An account.
+    public init(
+        userID: UserID, passwordHash: String?, flags: AccountFlags = [], displayName: String? = nil,
+        appService: String? = nil
+    ) {
+        self.userID = userID
+        self.passwordHash = passwordHash
+        self.flags = flags
+        self.displayName = displayName
+        self.appService = appService
+    }
+}
+
+/// Accounts: making and ending them, their passwords, and what they are allowed.
+public final class AccountService: Sendable {
+    /// The server whose accounts these are.
+    public let serverName: ServerName
+    /// Which passwords users may choose.
+    public let passwordPolicy: PasswordPolicy
+    private let store: Store
+    private let clock: any Clock
+    private let hasher: any PasswordHasher
+    private let removal: DeviceRemoval
+    private let issuer: SessionIssuer
+    private let departure: any RoomDeparture
+    private let failedLogins: FailedLogins
+
+    /// - Parameters:
+    ///   - store: Where accounts are.
+    ///   - serverName: The server whose accounts these are.
+    ///   - clock: Tells the time.
+    ///   - hasher: Hashes passwords.
+    ///   - sessions: Starts the sessions of new accounts.
+    ///   - removal: Ends sessions.
+    ///   - departure: Takes users who deactivate their account out of their rooms.
+    ///   - passwordPolicy: Which passwords users may choose.
+    ///   - failedLogins: Counts wrong passwords.
+    public init(
+        store: Store, serverName: ServerName, clock: any Clock, hasher: any PasswordHasher, sessions: SessionService,
+        removal: DeviceRemoval, departure: any RoomDeparture, passwordPolicy: PasswordPolicy = PasswordPolicy(),
+        failedLogins: FailedLogins
+    ) {
+        self.store = store
+        self.serverName = serverName
+        self.clock = clock
+        self.hasher = hasher
+        self.removal = removal
+        self.departure = departure
+        self.passwordPolicy = passwordPolicy
+        self.failedLogins = failedLogins
+        issuer = sessions.issuer
+    }
+
+    // MARK: Names
+
+    /// The user that a name chosen at registration stands for.
+    ///
+    /// - Throws: 400 `M_INVALID_USERNAME`.
+    public func userID(forNewName name: String) throws -> UserID { try Username.userID(for: name, on: serverName) }
+
+    /// Accepts a user as free to be registered.
+    ///
+    /// - Throws: 400 `M_USER_IN_USE`.
+    public func checkAvailable(_ user: UserID) async throws {
+        guard try await store.read({ try $0.accounts.account(user) }) == nil else { throw Self.inUse }
+    }
+
+    /// The account that somebody means who logs in as `name`: a user identifier or its localpart, capitals or not.
+    public func account(named name: String) async throws -> AccountRecord? {
+        var candidates: [UserID] = []
+        if let user = name.utf8.first == UInt8(ascii: "@") ? UserID(name) : UserID(localpart: name, server: serverName)
+        {
+            guard user.isLocal(to: serverName) else { return nil }
+            candidates.append(user)
+            // Accounts made long ago may have capitals in their names: the exact name comes first.
+            if let small = UserID(localpart: Username.lowercased(user.localpart), server: serverName), small != user {
+                candidates.append(small)
+            }
+        }
+        return try await store.read { [candidates] reader in
+            for user in candidates { if let account = try reader.accounts.account(user) { return account } }
+            return nil
+        }
+    }
+
+    /// The account of a user, or `nil` if they have none here.
+    public func account(_ user: UserNumber) async throws -> AccountRecord? {
+        try await store.read { try $0.accounts.account(user) }
+    }
+
+    // MARK: Passwords
+
+    /// The hash of a new password.
+    ///
+    /// - Throws: 400 `M_WEAK_PASSWORD`.
+    public func hash(newPassword: String) async throws -> String {
+        try passwordPolicy.check(newPassword)
+        return try await hasher.hash(newPassword)
+    }
+
+    /// The account whose name and password somebody knows.
+    ///
+    /// - Parameters:
+    ///   - name: A user identifier or its localpart.
+    ///   - password: What they say the password is.
+    /// - Throws: 403 `M_FORBIDDEN` for a wrong name or password, without saying which; 403 `M_USER_DEACTIVATED`; 429 after too
+    ///   many wrong ones.
+    public func account(named name: String, password: String) async throws -> AccountRecord {
+        let account = try await account(named: name)
+        if let account, account.flags.contains(.deactivated) { try AccountState.checkMayLogIn(account.flags) }
+        guard password.utf8.count <= passwordPolicy.maximumBytes else { throw Self.wrongPassword }
+        guard let account, let hash = account.passwordHash else {
+            // Takes as long as a wrong password, so that nobody learns which accounts there are.
+            _ = try await hasher.hash(password)
+            throw Self.wrongPassword
+        }
+        try failedLogins.check(account.user, now: clock.now)
+        guard try await hasher.verify(password, against: hash) else {
+            failedLogins.count(account.user, now: clock.now)
+            throw Self.wrongPassword
+        }
+        if hasher.isOutdated(hash) {
+            let renewed = try await hasher.hash(password)
+            try await store.write { try $0.accounts.replacePasswordHash(hash, by: renewed, of: account.user) }
+        }
+        return account
+    }
+
+    /// Replaces the password of a user.
+    ///
+    /// - Parameters:
+    ///   - user: Whose password.
+    ///   - hash: The new one's hash, from ``hash(newPassword:)``.
+    ///   - endingSessions: Which sessions end with the old password.
+    ///   - alongside: What else is done in the same transaction.
+    public func setPassword(
+        of user: UserNumber, to hash: String, endingSessions: EndedSessions,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        try await store.write { [removal] writer in
+            try alongside(writer)
+            try writer.accounts.setPasswordHash(hash, of: user)
+            try writer.loginTokens.deleteAll(of: user)
+            switch endingSessions {
+            case .none: break
+            case .all: try removal.removeAll(of: user, in: writer)
+            case .allExcept(let device): try removal.removeAll(of: user, except: device, in: writer)
+            }
+        }
+    }
+
+    /// Which sessions a change ends.
+    public enum EndedSessions: Sendable {
+        /// None.
+        case none
+        /// All.
+        case all
+        /// All but that of one device.
+        case allExcept(DeviceID)
+    }
+
+    // MARK: Making and ending accounts
+
+    /// Makes an account and, if asked to, its first session, in one transaction.
+    ///
+    /// - Parameters:
+    ///   - new: The account.
+    ///   - device: On which device its first session starts; `nil` for none.
+    ///   - alongside: What else is done in the same transaction, before.
+    /// - Returns: The first session, if there is one.
+    /// - Throws: 400 `M_USER_IN_USE`.
+    public func create(
+        _ new: NewAccount, device: DeviceRequest?,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws -> NewSession? {
+        let prepared = try device.map(issuer.prepare)
+        let now = clock.now
+        let name = JSONValue.string(new.displayName ?? new.userID.localpart).serialized()
+        do {
+            return try await store.write { [issuer] writer in
+                try alongside(writer)
+                let user = try writer.accounts.insert(
+                    new.userID, passwordHash: new.passwordHash, flags: new.flags, appService: new.appService,
+                    createdAt: now
+                )
+                guard let user else { throw Self.inUse }
+                try writer.profiles.set(ProfileField(name: ProfileService.displayNameField, value: name), of: user)
+                guard let prepared else { return nil }
+                try issuer.start(prepared, for: user, in: writer)
+                return prepared.session(of: new.userID)
+            }
+        } catch where StoreError.isDuplicate(error) {
+            // Another node was a moment faster.
+            throw Self.inUse
+        }
+    }
+
+    /// Ends an account for good: its sessions, its password, its rooms. Its name stays taken.
+    ///
+    /// - Parameters:
+    ///   - user: Whose account.
+    ///   - erase: Whether the user asks to be forgotten as far as that is possible.
+    ///   - alongside: What else is done in the same transaction.
+    public func deactivate(
+        _ user: UserNumber, erase: Bool, alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        let userID = try await store.write { [removal] writer -> UserID in
+            try alongside(writer)
+            guard let account = try writer.read.accounts.account(user) else {
+                throw MatrixError.notFound("No such account")
+            }
+            var flags = account.flags.union(.deactivated)
+            if erase {
+                flags.insert(.erased)
+                try writer.profiles.deleteAll(of: user)
+            }
+            try writer.accounts.setFlags(flags, of: user)
+            try writer.accounts.setPasswordHash(nil, of: user)
+            try writer.accounts.setDeparting(true, of: user)
+            try writer.loginTokens.deleteAll(of: user)
+            try removal.removeAll(of: user, in: writer)
+            removal.forget(user, in: writer)
+            return account.userID
+        }
+        // The client's going away must not leave the user in half of their rooms.
+        try await Task.detached { try await self.depart(userID) }.value
+    }
+
+    /// Finishes what a stop of the server interrupted: users who are deactivated leave the rest of their rooms.
+    public func resumeDepartures() async throws {
+        for user in try await store.read({ try $0.accounts.departing() }) { try await depart(user) }
+    }
+
+    private func depart(_ userID: UserID) async throws {
+        try await departure.leaveAllRooms(userID)
+        try await store.write { writer in
+            guard let user = try writer.read.identifiers.number(of: userID) else { return }
+            try writer.accounts.setDeparting(false, of: user)
+        }
+    }
+
+    /// Changes what is said of an account: `admin`, `locked`, `suspended`. Deactivation is ``deactivate(_:erase:alongside:)``.
+    ///
+    /// - Throws: 404 if there is no such account.
+    public func setFlags(of user: UserNumber, adding: AccountFlags = [], removing: AccountFlags = []) async throws {
+        let changeable: AccountFlags = [.admin, .locked, .suspended]
+        try await store.write { [removal] writer in
+            guard let account = try writer.read.accounts.account(user) else {
+                throw MatrixError.notFound("No such account")
+            }
+            let flags = account.flags.union(adding.intersection(changeable))
+                .subtracting(removing.intersection(changeable))
+            try writer.accounts.setFlags(flags, of: user)
+            removal.forget(user, in: writer)
+        }
+    }
+
+    static let inUse = MatrixError(400, .userInUse, "This user name is taken")
+    static let wrongPassword = MatrixError.forbidden("Wrong user name or password")
+}
