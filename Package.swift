@@ -92,6 +92,13 @@ let package = Package(
             name: "HomeserverTests",
             dependencies: ["Homeserver", "Store", "RoomEngine", "Database", "Schema", "Matrix", "TestSupport"]
         ),
+        .testTarget(
+            name: "ClientAPITests",
+            dependencies: [
+                "ClientAPI", "AdminAPI", "Adapters", "Web", "Homeserver", "Store", "Database", "Schema", "Matrix",
+                "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
+            ]
+        ),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Database", "Schema", "Matrix", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,44 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [POST /register](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register): makes an account.
+struct Register: Endpoint {
+    static let routes: [Route] = .client(.post, "/register")
+    static let authentication: Authentication<Anonymous> = .none
+    static let rateLimit: RateLimitClass = .registration
+
+    let registration: RegistrationService
+
+    struct Request: RequestDecodable {
+        enum Kind: String, Sendable {
+            case user
+            case guest
+        }
+
+        let kind: Kind
+        let registration: RegistrationRequest
+        let auth: JSON?
+
+        init(from input: RequestInput) throws {
+            kind = try input.query("kind", as: .choice) ?? .user
+            let body = try input.bodyOrEmpty
+            auth = try body.optional("auth", as: .rawObject)
+            registration = RegistrationRequest(
+                username: try body.optional("username", as: .string),
+                password: try body.optional("password", as: .string), device: try DeviceRequest(from: body),
+                inhibitsLogin: try body.optional("inhibit_login", as: .bool, default: false)
+            )
+        }
+    }
+
+    func handle(_ request: Request, caller: Anonymous) async throws -> SessionResponse {
+        let registered =
+            switch request.kind {
+            case .user: try await registration.register(request.registration, auth: request.auth)
+            case .guest:
+                try await registration.registerGuest(deviceName: request.registration.device.initialDisplayName)
+            }
+        return SessionResponse(userID: registered.userID, session: registered.session)
+    }
+}
