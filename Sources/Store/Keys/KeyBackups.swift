@@ -3,7 +3,9 @@ import Matrix
 
 /// The version of a key backup: counts up for each user.
 public struct KeyBackupVersion: Number, SQLBindable {
+    /// The number.
     public let rawValue: Int64
+    /// The version of that number.
     public init(rawValue: Int64) { self.rawValue = rawValue }
 }
 

@@ -33,6 +33,13 @@ public struct RoomReader {
         )
     }
 
+    /// Rooms in the order in which this server came to know them.
+    public func rooms(after: RoomNumber?, limit: Int) throws -> [RoomNumber] {
+        try sql.all("SELECT num FROM rooms WHERE num > $1 ORDER BY num LIMIT $2", after ?? RoomNumber(0), limit) {
+            try $0.number(0)
+        }
+    }
+
     /// The rooms of the directory.
     public func published() throws -> [RoomNumber] {
         try sql.all("SELECT num FROM rooms WHERE published = 1 ORDER BY num") { try $0.number(0) }

@@ -1,0 +1,24 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [DELETE /room_keys/keys/{roomId}/{sessionId}](https://spec.matrix.org/v1.19/client-server-api/#delete_matrixclientv3room_keyskeysroomidsessionid):
+/// deletes one room key.
+struct DeleteRoomKey: Endpoint {
+    static let routes: [Route] = .client(.delete, "/room_keys/keys/{roomId}/{sessionId}", versions: keyBackupVersions)
+    static let authentication: Authentication<Caller> = .required
+    static let rateLimit: RateLimitClass = .standard
+
+    let backups: KeyBackupService
+
+    struct Request: RequestDecodable {
+        let selection: RoomKeySelection
+
+        init(from input: RequestInput) throws { selection = try .session(input) }
+    }
+
+    func handle(_ request: Request, caller: Caller) async throws -> KeyBackupSummary {
+        let selection = request.selection
+        return try await backups.delete(selection.scope, version: selection.version, user: caller.user)
+    }
+}

@@ -1,0 +1,26 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [GET /room_keys/keys/{roomId}](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3room_keyskeysroomid):
+/// the room keys of one room.
+struct GetRoomKeysOfRoom: Endpoint {
+    static let routes: [Route] = .client(.get, "/room_keys/keys/{roomId}", versions: keyBackupVersions)
+    static let authentication: Authentication<Caller> = .required
+    static let rateLimit: RateLimitClass = .standard
+
+    let backups: KeyBackupService
+
+    struct Request: RequestDecodable {
+        let selection: RoomKeySelection
+
+        init(from input: RequestInput) throws { selection = try .room(input) }
+    }
+
+    func handle(_ request: Request, caller: Caller) async throws -> RoomKeysResponse {
+        let selection = request.selection
+        return RoomKeysResponse(
+            text: try await backups.sessions(selection.scope, version: selection.version, user: caller.user)
+        )
+    }
+}
