@@ -8,11 +8,11 @@ extension RoomService {
     /// [PUT /rooms/{roomId}/send](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidsendeventtypetxnid)
     ///
     /// - Parameters:
-    ///   - transactionID: The client's name for it; sending again under the same name answers the same event.
+    ///   - transactionID: The client's name for it, if it gave one; sending again under that name answers the same event.
     ///   - timestamp: When it was sent, in milliseconds since 1970, for those who may say so.
     /// - Returns: The event's identifier, once it is durable.
     public func send(
-        _ type: EventType, content: JSON, transactionID: String, timestamp: Int64? = nil, to room: RoomID,
+        _ type: EventType, content: JSON, transactionID: String?, timestamp: Int64? = nil, to room: RoomID,
         by sender: Requester
     ) async throws -> EventID {
         if type == .redaction {
@@ -27,7 +27,7 @@ extension RoomService {
         let number = try await number(of: room)
         let draft = EventDraft(
             sender: sender.id, type: type, content: content,
-            transaction: sender.device.map { EventTransaction(device: $0, scope: "send/\(type)", id: transactionID) },
+            transaction: transaction(transactionID, "send/\(type)", of: sender),
             timestamp: timestamp
         )
         return try await submit(draft, to: number).id
@@ -37,7 +37,7 @@ extension RoomService {
     ///
     /// [PUT /rooms/{roomId}/redact](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidredacteventidtxnid)
     public func redact(
-        _ target: EventID, content: JSON, scope: String = "redact", transactionID: String, in room: RoomID,
+        _ target: EventID, content: JSON, scope: String = "redact", transactionID: String?, in room: RoomID,
         by sender: Requester
     ) async throws -> EventID {
         let number = try await number(of: room)
@@ -46,11 +46,14 @@ extension RoomService {
         }
         let draft = EventDraft(
             sender: sender.id, type: .redaction, content: content, redacts: target,
-            transaction: sender.device.map {
-                EventTransaction(device: $0, scope: "\(scope)/\(target)", id: transactionID)
-            }
+            transaction: transaction(transactionID, "\(scope)/\(target)", of: sender)
         )
         return try await submit(draft, to: number).id
+    }
+
+    private func transaction(_ id: String?, _ scope: String, of sender: Requester) -> EventTransaction? {
+        guard let id, let device = sender.device else { return nil }
+        return EventTransaction(device: device, scope: scope, id: id)
     }
 
     /// Sends a state event. One that would change nothing is not sent again: its sender is answered the current one.

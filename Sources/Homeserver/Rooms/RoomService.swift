@@ -117,6 +117,26 @@ public final class RoomService: Sendable {
         return number
     }
 
+    /// The room that an alias leads to.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND`.
+    public func resolve(_ alias: RoomAlias) async throws -> RoomID {
+        guard alias.server == serverName, let room = try await aliases.room(of: alias) else {
+            throw MatrixError.notFound("The alias \(alias) leads nowhere")
+        }
+        return try await store.room(room)
+    }
+
+    /// Checks that guests may enter a room.
+    ///
+    /// - Throws: 403 `M_GUEST_ACCESS_FORBIDDEN`.
+    public func checkGuestAccess(_ room: RoomID) async throws {
+        let access = try await view(try await number(of: room)).event(StateKey(.guestAccess))
+        guard access?.event.content["guest_access"]?.string == "can_join" else {
+            throw MatrixError(403, .guestAccessForbidden, "Guests may not enter this room")
+        }
+    }
+
     /// The room as it is now.
     ///
     /// - Throws: 404 `M_NOT_FOUND` if there is no such room.

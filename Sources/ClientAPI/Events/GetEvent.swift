@@ -1,0 +1,27 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [GET /rooms/{roomId}/event/{eventId}](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomideventeventid)
+struct GetEvent: Endpoint {
+    static let routes = [Route].client(.get, "/rooms/{roomId}/event/{eventId}")
+    static let authentication = Authentication<Caller>.allowingGuests
+
+    let rooms: RoomService
+    let rendering: EventWriting
+
+    struct Request: RequestDecodable {
+        let roomID: RoomID
+        let eventID: EventID
+
+        init(from input: RequestInput) throws {
+            roomID = try input.path("roomId")
+            eventID = try input.path("eventId")
+        }
+    }
+
+    func handle(_ request: Request, caller: Caller) async throws -> RawResponse {
+        let event = try await rooms.event(request.eventID, in: request.roomID, by: Requester(caller))
+        return RawResponse(try await rendering.event(event, for: caller))
+    }
+}

@@ -1,0 +1,36 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [PUT /rooms/{roomId}/send/{eventType}/{txnId}](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidsendeventtypetxnid)
+struct SendEvent: Endpoint {
+    static let routes =
+        [Route].client(.put, "/rooms/{roomId}/send/{eventType}/{txnId}")
+        + [Route].client(.post, "/rooms/{roomId}/send/{eventType}")
+    static let authentication = Authentication<Caller>.allowingGuests
+    static let rateLimit = RateLimitClass.message
+
+    let rooms: RoomService
+
+    struct Request: RequestDecodable {
+        let roomID: RoomID
+        let type: EventType
+        let transactionID: String?
+        let content: JSON
+
+        init(from input: RequestInput) throws {
+            roomID = try input.path("roomId")
+            type = EventType(try input.path("eventType"))
+            transactionID = input.request.pathParameters["txnId"]
+            content = try input.body.json
+        }
+    }
+
+    func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        let event = try await rooms.send(
+            request.type, content: request.content, transactionID: request.transactionID, to: request.roomID,
+            by: Requester(caller)
+        )
+        return ["event_id": .string(event.string)]
+    }
+}

@@ -1,0 +1,36 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [PUT /rooms/{roomId}/state/{eventType}/{stateKey}](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey)
+struct SetState: Endpoint {
+    static let routes =
+        [Route].client(.put, "/rooms/{roomId}/state/{eventType}/{stateKey}")
+        + [Route].client(.put, "/rooms/{roomId}/state/{eventType}/")
+        + [Route].client(.put, "/rooms/{roomId}/state/{eventType}")
+    static let authentication = Authentication<Caller>.allowingGuests
+    static let rateLimit = RateLimitClass.message
+
+    let rooms: RoomService
+
+    struct Request: RequestDecodable {
+        let roomID: RoomID
+        let type: EventType
+        let key: String
+        let content: JSON
+
+        init(from input: RequestInput) throws {
+            roomID = try input.path("roomId")
+            type = EventType(try input.path("eventType"))
+            key = input.request.pathParameters["stateKey"] ?? ""
+            content = try input.body.json
+        }
+    }
+
+    func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        let event = try await rooms.setState(
+            request.type, key: request.key, content: request.content, in: request.roomID, by: Requester(caller)
+        )
+        return ["event_id": .string(event.string)]
+    }
+}

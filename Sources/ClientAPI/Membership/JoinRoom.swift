@@ -1,0 +1,40 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [POST /join/{roomIdOrAlias}](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3joinroomidoralias),
+/// [POST /rooms/{roomId}/join](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidjoin)
+struct JoinRoom: Endpoint {
+    static let routes = [Route].client(.post, "/join/{roomId}") + [Route].client(.post, "/rooms/{roomId}/join")
+    static let authentication = Authentication<Caller>.allowingGuests
+    static let rateLimit = RateLimitClass.join
+
+    let rooms: RoomService
+
+    struct Request: RequestDecodable {
+        let room: RoomReference
+        let extra: JSONObject
+
+        init(from input: RequestInput) throws {
+            room = try RoomReference(input.path("roomId"))
+            let body = try input.bodyOrEmpty
+            // Whatever else the client says about its joining becomes part of the event, as clients rely on.
+            var extra = body.json.value.object ?? [:]
+            if let signed = try body.optional("third_party_signed", as: .rawObject) {
+                extra["third_party_invite"] = ["signed": signed.value]
+            }
+            for name in ["third_party_signed", "via", "server_name", "membership", "displayname", "avatar_url"] {
+                extra[name] = nil
+            }
+            _ = try body.optional("reason", as: .string)
+            self.extra = extra
+        }
+    }
+
+    func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        let room = try await request.room.resolve(rooms)
+        if caller.isGuest { try await rooms.checkGuestAccess(room) }
+        try await rooms.join(room, by: Requester(caller), extra: request.extra)
+        return ["room_id": .string(room.string)]
+    }
+}

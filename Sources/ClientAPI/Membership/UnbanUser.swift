@@ -1,0 +1,16 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [POST /rooms/{roomId}/unban](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidunban)
+struct UnbanUser: Endpoint {
+    static let routes = [Route].client(.post, "/rooms/{roomId}/unban")
+    static let authentication = Authentication<Caller>.required
+
+    let rooms: RoomService
+
+    func handle(_ request: MembershipRequest, caller: Caller) async throws -> EmptyResponse {
+        try await rooms.unban(request.userID, from: request.roomID, by: Requester(caller), reason: request.reason)
+        return EmptyResponse()
+    }
+}

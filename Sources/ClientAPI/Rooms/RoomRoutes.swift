@@ -1,0 +1,44 @@
+import Homeserver
+import Store
+import Web
+
+/// What the endpoints of rooms need.
+public struct RoomEndpoints: Sendable {
+    let rooms: RoomService
+    let rendering: EventWriting
+
+    /// - Parameters:
+    ///   - rooms: The rooms.
+    ///   - store: The store.
+    public init(rooms: RoomService, store: Store, clock: any Clock) {
+        self.rooms = rooms
+        rendering = EventWriting(store: store, clock: clock)
+    }
+
+    /// Adds the endpoints that create, enter, leave, change and read rooms.
+    public func register(on router: Router, in environment: EndpointEnvironment) {
+        router.add(CreateRoom(rooms: rooms), in: environment)
+        router.add(UpgradeRoom(rooms: rooms), in: environment)
+        router.add(GetJoinedRooms(rooms: rooms), in: environment)
+
+        router.add(JoinRoom(rooms: rooms), in: environment)
+        router.add(KnockOnRoom(rooms: rooms), in: environment)
+        router.add(InviteUser(rooms: rooms), in: environment)
+        router.add(LeaveRoom(rooms: rooms), in: environment)
+        router.add(ForgetRoom(rooms: rooms), in: environment)
+        router.add(KickUser(rooms: rooms), in: environment)
+        router.add(BanUser(rooms: rooms), in: environment)
+        router.add(UnbanUser(rooms: rooms), in: environment)
+
+        router.add(SendEvent(rooms: rooms), in: environment)
+        router.add(RedactEvent(rooms: rooms), in: environment)
+        router.add(SetState(rooms: rooms), in: environment)
+        router.add(GetStateEvent(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetState(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetMembers(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetJoinedMembers(rooms: rooms), in: environment)
+        router.add(GetEvent(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetMessages(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetContext(rooms: rooms, rendering: rendering), in: environment)
+    }
+}

@@ -1,0 +1,9 @@
+import Homeserver
+import Web
+
+extension Router {
+    /// Adds the endpoints by which clients hear of what happens.
+    public func addSyncRoutes(sync: SyncService, filters: FilterService, in environment: EndpointEnvironment) {
+        add(Sync(sync: sync, filters: filters), in: environment)
+    }
+}
