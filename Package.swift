@@ -57,7 +57,7 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .target(name: "ClientAPI", dependencies: ["Matrix", "Homeserver", "Web"]),
+        .target(name: "ClientAPI", dependencies: ["Matrix", "Store", "Homeserver", "Web"]),
         .target(name: "AdminAPI", dependencies: ["Matrix", "Homeserver", "Web"]),
         .target(
             name: "Adapters",

@@ -1,0 +1,30 @@
+import Homeserver
+import Matrix
+import Store
+import Web
+
+/// `GET /_chappe/admin/v1/rooms/{roomId}`: a room and who is in it.
+struct GetRoom: Endpoint {
+    static let routes = [Route.get("/_chappe/admin/v1/rooms/{roomId}")]
+    static let authentication = Authentication<Anonymous>.none
+    static let rateLimit = RateLimitClass.none
+
+    let rooms: RoomService
+    let store: Store
+
+    struct Request: RequestDecodable {
+        let roomID: RoomID
+
+        init(from input: RequestInput) throws { roomID = try input.path("roomId") }
+    }
+
+    func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue {
+        let number = try await rooms.number(of: request.roomID)
+        var json = try await RoomDescription.json(rooms.view(number))
+        let members = try await store.read { reader in
+            try reader.memberships.users(in: number, .join).map { try reader.identifiers.user($0) }
+        }
+        json["members"] = .array(members.map { .string($0.string) })
+        return json
+    }
+}

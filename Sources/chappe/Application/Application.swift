@@ -1,0 +1,112 @@
+import Database
+import Foundation
+import Homeserver
+import Logging
+import Matrix
+import Store
+import Web
+
+/// A running server: opened, listening, and in the end closed in the order that loses nothing.
+struct Application: Sendable {
+    private let logger = Logger(label: "chappe")
+    private let database: Database
+    private let services: Services
+    private let server: HTTPServer
+    private let background: Task<Void, Never>
+
+    /// Requests under way get this long to finish.
+    private static let drainTime = Duration.seconds(20)
+
+    /// Opens the database, brings its schema up to date, and listens.
+    ///
+    /// - Throws: ``CommandFailure`` with a sentence for the administrator.
+    static func start(_ configuration: Configuration) async throws -> Application {
+        let signingKey = try ServerFiles.signingKey(of: configuration)
+        let database: Database
+        do {
+            let location = try DatabaseLocation(
+                parsing: configuration.database, relativeTo: configuration.dataDirectory)
+            database = try Database.open(location)
+        } catch {
+            throw CommandFailure("the database cannot be opened: \(error)")
+        }
+        do {
+            return try await Application(configuration, database, signingKey)
+        } catch {
+            await database.close()
+            if error is CommandFailure { throw error }
+            throw CommandFailure("the server cannot start: \(error)")
+        }
+    }
+
+    private init(_ configuration: Configuration, _ database: Database, _ signingKey: SigningKey) async throws {
+        self.database = database
+        services = try await Services(configuration, database: database, signingKey: signingKey)
+        var http = HTTPServerConfiguration()
+        guard let proxies = TrustedProxies(configuration.trustedProxies) else {
+            throw CommandFailure("trusted_proxies: each must be an address or a range such as 10.0.0.0/8")
+        }
+        http.trustedProxies = proxies
+        server = HTTPServer(
+            configuration: http,
+            errors: ErrorRenderer(logger: Logger(label: "chappe.http")) { error in
+                guard let error = error as? DatabaseError else { return nil }
+                switch error {
+                case .unavailable, .outcomeUnknown, .serialization: return MatrixError.unavailable()
+                default: return nil
+                }
+            },
+            logger: Logger(label: "chappe.http")
+        )
+        let routing = Routing(configuration, services, metrics: server.metrics)
+        var listeners = configuration.listeners.map { listener in
+            Listener(
+                .tcp(host: listener.bind, port: listener.port),
+                tls: listener.tls.map {
+                    TLSFiles(
+                        certificateChainPath: configuration.path($0.certificate),
+                        privateKeyPath: configuration.path($0.key)
+                    )
+                },
+                router: routing.router(for: listener.serves)
+            )
+        }
+        listeners.append(Listener(.unixSocket(path: configuration.socketPath), router: routing.administrationRouter()))
+        let bound = try await server.start(listeners)
+        for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
+        if configuration.hashesPasswordsCheaply {
+            logger.warning("passwords are hashed cheaply: this server is for tests only")
+        }
+        let activity = services.accounts.activity
+        let accounts = services.accounts.accounts
+        let logger = logger
+        background = Task {
+            do { try await accounts.resumeDepartures() } catch {
+                logger.error("departures not resumed", metadata: ["error": "\(error)"])
+            }
+            await activity.run()
+        }
+    }
+
+    /// Reads certificates again.
+    func reload() {
+        do {
+            try server.reloadCertificates()
+            logger.info("certificates read again")
+        } catch {
+            logger.error("certificates could not be read", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Stops: nothing new is accepted, what is under way ends, what is written is written.
+    func stop() async {
+        logger.info("stopping")
+        await server.shutdown(deadline: Self.drainTime)
+        background.cancel()
+        do { try await services.accounts.activity.flush() } catch {
+            logger.warning("last uses of devices not stored", metadata: ["error": "\(error)"])
+        }
+        await database.close()
+        logger.info("stopped")
+    }
+}

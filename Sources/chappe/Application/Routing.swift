@@ -1,0 +1,105 @@
+import AdminAPI
+import ClientAPI
+import Glibc
+import Homeserver
+import Matrix
+import Store
+import Web
+
+/// Which listener answers what.
+struct Routing {
+    private let configuration: Configuration
+    private let services: Services
+    private let metrics: HTTPMetrics
+    private let environment: EndpointEnvironment
+
+    init(_ configuration: Configuration, _ services: Services, metrics: HTTPMetrics) {
+        self.configuration = configuration
+        self.services = services
+        self.metrics = metrics
+        environment = EndpointEnvironment(
+            authenticator: TokenAuthenticator(sessions: services.accounts.sessions),
+            rateLimiter: RateLimiter(configuration.rateLimits, nowNanoseconds: Uptime.nanoseconds)
+        )
+    }
+
+    /// The router of a listener that serves these parts.
+    func router(for parts: Set<Configuration.Listener.Part>) -> Router {
+        let router = Router()
+        addHealth(to: router)
+        if parts.contains(.client) { addClient(to: router) }
+        if parts.contains(.wellknown) { router.addWellKnownRoutes(features: features, in: environment) }
+        if parts.contains(.admin), let registration = services.accounts.sharedSecret {
+            router.addSharedSecretRoutes(registration: registration, in: environment)
+        }
+        if parts.contains(.metrics) {
+            let metrics = metrics
+            router.add(.get("/metrics")) { _ in
+                HTTPResponse(
+                    status: 200, headers: ["content-type": "text/plain; version=0.0.4; charset=utf-8"],
+                    body: .bytes(Array(metrics.prometheusText().utf8))
+                )
+            }
+        }
+        return router
+    }
+
+    /// The router of the socket: whoever can open it is an administrator.
+    func administrationRouter() -> Router {
+        let router = Router()
+        addHealth(to: router)
+        router.addLocalAdministrationRoutes(
+            accounts: services.accounts.accounts, rooms: services.rooms.rooms, store: services.store, in: environment
+        )
+        return router
+    }
+
+    private var features: ServerFeatures {
+        ServerFeatures(
+            defaultRoomVersion: configuration.defaultRoomVersion, publicBaseURL: configuration.publicBaseURL
+        )
+    }
+
+    private func addHealth(to router: Router) {
+        let store = services.store
+        router.add(.get("/health")) { _ in
+            // Ready means: a transaction can be read.
+            _ = try await store.read { try $0.sql.first("SELECT 1") { try $0.int(0) } }
+            return HTTPResponse(status: 200, headers: ["content-type": "text/plain"], body: .bytes(Array("OK".utf8)))
+        }
+    }
+
+    private func addClient(to router: Router) {
+        router.add(
+            LandingPage(serverName: configuration.serverName, baseURL: configuration.publicBaseURL), in: environment)
+        let accounts = services.accounts
+        router.addServerRoutes(features: features, in: environment)
+        router.addSessionRoutes(
+            sessions: accounts.sessions, accounts: accounts.accounts, interactive: accounts.interactive,
+            allowsLoginTokens: true, in: environment
+        )
+        router.addRegistrationRoutes(registration: accounts.registration, in: environment)
+        router.addAccountRoutes(accounts: accounts.accounts, interactive: accounts.interactive, in: environment)
+        router.addDeviceRoutes(devices: accounts.devices, interactive: accounts.interactive, in: environment)
+        router.addProfileRoutes(profiles: accounts.profiles, in: environment)
+        RoomEndpoints(rooms: services.rooms.rooms, store: services.store, clock: services.clock)
+            .register(on: router, in: environment)
+        let keys = services.keys
+        router.addKeyRoutes(
+            keys: keys.keys, crossSigning: keys.crossSigning, deviceLists: keys.deviceLists, in: environment
+        )
+        router.addToDeviceRoutes(toDevice: keys.toDevice, in: environment)
+        router.addKeyBackupRoutes(backups: keys.backup, in: environment)
+        router.addSyncRoutes(sync: services.sync, filters: services.users.filters, in: environment)
+    }
+}
+
+/// The machine's steady clock, by which rates are measured.
+enum Uptime {
+    @Sendable
+    static func nanoseconds() -> Int64 {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
+    }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import Matrix
+
+/// The files that a server needs beside its configuration.
+enum ServerFiles {
+    /// What is wrong with the files that the configuration names.
+    static func problems(of configuration: Configuration) -> [ConfigurationProblem] {
+        var problems: [ConfigurationProblem] = []
+        func check(_ key: String, _ path: String) {
+            if !FileManager.default.isReadableFile(atPath: configuration.path(path)) {
+                problems.append(.init(line: nil, key: key, message: "\(configuration.path(path)) cannot be read"))
+            }
+        }
+        check("signing_key", configuration.signingKey)
+        for (index, listener) in configuration.listeners.enumerated() {
+            guard let tls = listener.tls else { continue }
+            check("listeners[\(index)].tls.certificate", tls.certificate)
+            check("listeners[\(index)].tls.key", tls.key)
+        }
+        if let authority = configuration.federation.trustedCA { check("federation.trusted_ca", authority) }
+        for (index, file) in configuration.appServices.enumerated() { check("app_services[\(index)]", file) }
+        return problems
+    }
+
+    /// The key that the server signs with.
+    static func signingKey(of configuration: Configuration) throws -> SigningKey {
+        let path = configuration.path(configuration.signingKey)
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure("\(path) cannot be read: `chappe init` makes a signing key")
+        }
+        guard let key = SigningKey.parse(file: String(decoding: data, as: UTF8.self))?.first else {
+            throw CommandFailure("\(path) is no signing key")
+        }
+        return key
+    }
+
+    /// Writes a file that only its owner may read, and that must not exist yet.
+    static func writeSecret(_ text: String, to path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        guard descriptor >= 0 else {
+            throw CommandFailure("\(path) cannot be made: \(String(cString: strerror(errno)))")
+        }
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        try handle.write(contentsOf: Data(text.utf8))
+        try handle.synchronize()
+        try handle.close()
+    }
+}

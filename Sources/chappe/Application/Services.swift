@@ -1,0 +1,157 @@
+import Adapters
+import Database
+import Homeserver
+import Logging
+import Matrix
+import Store
+
+/// The services of a running server, each made of what it needs.
+struct Services: Sendable {
+    let clock: any Clock
+    let store: Store
+    let accounts: AccountServices
+    let rooms: RoomServices
+    let users: UserServices
+    let keys: KeyServices
+    let sync: SyncService
+
+    /// Accounts, their sessions and devices.
+    struct AccountServices: Sendable {
+        let activity: DeviceActivity
+        let accounts: AccountService
+        let sessions: SessionService
+        let interactive: InteractiveAuthentication
+        let registration: RegistrationService
+        let sharedSecret: SharedSecretRegistration?
+        let devices: DeviceService
+        let profiles: ProfileService
+    }
+
+    /// Rooms and the directory.
+    struct RoomServices: Sendable {
+        let rooms: RoomService
+        let directory: DirectoryService
+        let publicRooms: PublicRoomsService
+    }
+
+    /// What belongs to users.
+    struct UserServices: Sendable {
+        let filters: FilterService
+        let accountData: AccountDataService
+        let tags: TagService
+        let receipts: ReceiptService
+        let typing: TypingService
+        let presence: PresenceService
+        let pushRules: PushRulesService
+    }
+
+    /// End-to-end encryption.
+    struct KeyServices: Sendable {
+        let keys: KeyService
+        let crossSigning: CrossSigningService
+        let backup: KeyBackupService
+        let deviceLists: DeviceListService
+        let toDevice: ToDeviceService
+    }
+
+    init(_ configuration: Configuration, database: Database, signingKey: SigningKey) async throws {
+        let clock = SystemClock()
+        let randomness = SystemRandomness()
+        let scheduler = TaskScheduler()
+        let serverName = configuration.serverName
+        let store = try await Store.open(database, cacheBytes: configuration.cacheBytes)
+        self.clock = clock
+        self.store = store
+
+        let activeUsers = ActiveUsers(store: store)
+        let directorySource = StoredRoomDirectory(store: store)
+        let directory = DirectoryService(store: store, clock: clock, source: directorySource, serverName: serverName)
+        let rooms = RoomService(
+            store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKey,
+            defaultVersion: configuration.defaultRoomVersion, profiles: StoredProfiles(store: store),
+            aliases: DirectoryAliases(store: store, directory: directory), activeUsers: activeUsers,
+            logger: Logger(label: "chappe.rooms")
+        )
+        self.rooms = RoomServices(
+            rooms: rooms, directory: directory,
+            publicRooms: PublicRoomsService(store: store, source: directorySource, serverName: serverName)
+        )
+        accounts = Self.accounts(configuration, store, clock, randomness, rooms)
+
+        let pushRules = PushRulesService(store: store)
+        let accountData = AccountDataService(store: store, pushRules: pushRules)
+        let typing = TypingService(store: store, clock: clock, scheduler: scheduler)
+        typing.listen { [weak activeUsers] room in activeUsers?.wake(room: room) }
+        let presence = PresenceService(
+            store: store, clock: clock, scheduler: scheduler, isEnabled: configuration.presenceIsEnabled
+        )
+        users = UserServices(
+            filters: FilterService(store: store), accountData: accountData, tags: TagService(store: store),
+            receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,
+            pushRules: pushRules
+        )
+        let counts = KeyCounts(store: store)
+        let servers = UnreachableServers()
+        keys = KeyServices(
+            keys: KeyService(store: store, serverName: serverName, clock: clock, remote: servers, counts: counts),
+            crossSigning: CrossSigningService(
+                store: store, serverName: serverName, remote: servers, authorization: accounts.interactive
+            ),
+            backup: KeyBackupService(store: store), deviceLists: DeviceListService(store: store),
+            toDevice: ToDeviceService(store: store, serverName: serverName, clock: clock, outbox: nil)
+        )
+        sync = SyncService(
+            store: store, rooms: rooms, activeUsers: activeUsers,
+            users: UserDataSource(
+                store: store, accountData: accountData,
+                unread: UnreadCounts(store: store, judges: RuleJudges(rules: pushRules, rooms: rooms, store: store)),
+                ignored: IgnoredUsers(store: store)
+            ),
+            devices: DeviceSyncSource(store: store, counts: counts, inboxes: ToDeviceInboxes(store: store)),
+            typing: typing,
+            presence: configuration.presenceIsEnabled ? presence : nil, clock: clock
+        )
+    }
+
+    private static func accounts(
+        _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
+        _ rooms: RoomService
+    ) -> AccountServices {
+        let serverName = configuration.serverName
+        let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()])
+        let activity = DeviceActivity(store: store)
+        let sessions = SessionService(
+            store: store, clock: clock, randomness: randomness, removal: removal, activity: activity
+        )
+        let accounts = AccountService(
+            store: store, serverName: serverName, clock: clock,
+            hasher: Argon2PasswordHasher(effort: configuration.hashesPasswordsCheaply ? .cheap : .standard),
+            sessions: sessions, removal: removal, departure: rooms, failedLogins: FailedLogins()
+        )
+        let interactive = InteractiveAuthentication(
+            store: store, clock: clock, randomness: randomness, accounts: accounts)
+        let mode: RegistrationMode =
+            switch configuration.registration.mode {
+            case .closed: .closed
+            case .token: .token
+            case .open: .open
+            }
+        return AccountServices(
+            activity: activity, accounts: accounts, sessions: sessions, interactive: interactive,
+            registration: RegistrationService(
+                store: store, clock: clock, randomness: randomness,
+                policy: RegistrationPolicy(mode: mode, allowsGuests: configuration.registration.allowsGuests),
+                accounts: accounts, sessions: sessions, authentication: interactive
+            ),
+            sharedSecret: configuration.registration.sharedSecret.map {
+                SharedSecretRegistration(
+                    secret: $0, store: store, clock: clock, randomness: randomness, accounts: accounts
+                )
+            },
+            devices: DeviceService(store: store, removal: removal),
+            profiles: ProfileService(
+                store: store, serverName: serverName, propagation: rooms, remote: UnreachableServers()
+            )
+        )
+    }
+}

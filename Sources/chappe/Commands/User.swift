@@ -1,0 +1,194 @@
+import ArgumentParser
+import Foundation
+import Matrix
+
+/// `chappe user …`
+struct User: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make, show and change accounts of the running server.",
+        subcommands: [
+            Create.self, List.self, Show.self, Password.self, Admin.self, Lock.self, Unlock.self, Suspend.self,
+            Unsuspend.self, Deactivate.self,
+        ]
+    )
+
+    /// `chappe user create`
+    struct Create: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make an account.")
+        @OptionGroup var option: ConfigurationOption
+        @OptionGroup var output: OutputOption
+        @Argument(help: "The localpart of the user ID.") var name: String
+        @Flag(help: "Make the account an administrator.") var admin = false
+        @Option(help: "The name that others see.") var displayname: String?
+        @Flag(help: "Read the password from standard input instead of asking for it.") var passwordStdin = false
+        @Flag(help: "Make an account without a password.") var noPassword = false
+
+        func run() throws {
+            let socket = AdministrationSocket(try option.load())
+            var body: JSONValue = ["name": .string(name), "admin": .bool(admin)]
+            if let displayname { body["displayname"] = .string(displayname) }
+            if !noPassword { body["password"] = .string(try NewPassword.read(fromInput: passwordStdin)) }
+            let answer = try socket.request("POST", "/_chappe/admin/v1/users", body: body)
+            output.show(answer) { Terminal.print(answer["user_id"]?.string ?? "") }
+        }
+    }
+
+    /// `chappe user list`
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "List accounts.")
+        @OptionGroup var option: ConfigurationOption
+        @OptionGroup var output: OutputOption
+
+        func run() throws {
+            let users = try Pages.all(AdministrationSocket(try option.load()), "/_chappe/admin/v1/users", "users")
+            output.show(users) {
+                Terminal.table(
+                    ["USER", "NAME", "STATE", "CREATED"],
+                    users.map { user in
+                        [
+                            user["user_id"]?.string ?? "", user["displayname"]?.string ?? "", UserState.text(user),
+                            Moment.text(user["created_ts"]?.int),
+                        ]
+                    }
+                )
+            }
+        }
+    }
+
+    /// `chappe user show`
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show an account, its devices and rooms.")
+        @OptionGroup var option: ConfigurationOption
+        @OptionGroup var output: OutputOption
+        @Argument(help: "The user: a localpart or a user ID.") var name: String
+
+        func run() throws {
+            let user = try AdministrationSocket(try option.load())
+                .request("GET", "/_chappe/admin/v1/users/\(AdministrationSocket.segment(name))")
+            output.show(user) {
+                Terminal.table(
+                    ["USER", user["user_id"]?.string ?? ""],
+                    [
+                        ["NAME", user["displayname"]?.string ?? ""], ["STATE", UserState.text(user)],
+                        ["PASSWORD", user["has_password"]?.bool == true ? "yes" : "none"],
+                        ["CREATED", Moment.text(user["created_ts"]?.int)],
+                        ["ROOMS", String(user["joined_rooms"]?.count ?? 0)],
+                    ]
+                )
+                Terminal.print("")
+                Terminal.table(
+                    ["DEVICE", "NAME", "LAST SEEN", "FROM"],
+                    (user["devices"]?.elements.map { $0 } ?? []).map { device in
+                        [
+                            device["device_id"]?.string ?? "", device["display_name"]?.string ?? "",
+                            Moment.text(device["last_seen_ts"]?.int), device["last_seen_ip"]?.string ?? "",
+                        ]
+                    }
+                )
+            }
+        }
+    }
+
+    /// `chappe user password`
+    struct Password: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Set an account's password and end its sessions.")
+        @OptionGroup var option: ConfigurationOption
+        @Argument(help: "The user: a localpart or a user ID.") var name: String
+        @Flag(help: "Read the password from standard input instead of asking for it.") var passwordStdin = false
+
+        func run() throws {
+            let password = try NewPassword.read(fromInput: passwordStdin)
+            try Change.send(option, name, ["password": .string(password)])
+        }
+    }
+
+    /// `chappe user admin`
+    struct Admin: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make an account an administrator, or no longer.")
+        @OptionGroup var option: ConfigurationOption
+        @Argument(help: "The user: a localpart or a user ID.") var name: String
+        @Flag(help: "Take the privilege away.") var revoke = false
+
+        func run() throws { try Change.send(option, name, ["admin": .bool(!revoke)]) }
+    }
+
+    /// `chappe user lock`
+    struct Lock: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lock an account: its sessions stay, but can do nothing.")
+        @OptionGroup var option: ConfigurationOption
+        @Argument(help: "The user: a localpart or a user ID.") var name: String
+
+        func run() throws { try Change.send(option, name, ["locked": true]) }
+    }
+
+    /// `chappe user unlock`
+    struct Unlock: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Unlock an account.")
+        @OptionGroup var option: ConfigurationOption
+        @Argument(help: "The user: a localpart or a user ID.") var name: String
+
+        func run() throws { try Change.send(option, name, ["locked": false]) }
+    }
+
+    /// `chappe user suspend`
+    struct Suspend: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Suspend an account: it can read, but not write.")
+        @OptionGroup var option: ConfigurationOption
+        @Argument(help: "The user: a localpart or a user ID.") var name: String
+
+        func run() throws { try Change.send(option, name, ["suspended": true]) }
+    }
+
+    /// `chappe user unsuspend`
+    struct Unsuspend: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let a suspended account write again.")
+        @OptionGroup var option: ConfigurationOption
+        @Argument(help: "The user: a localpart or a user ID.") var name: String
+
+        func run() throws { try Change.send(option, name, ["suspended": false]) }
+    }
+
+    /// `chappe user deactivate`
+    struct Deactivate: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "End an account: sessions, password and rooms go.")
+        @OptionGroup var option: ConfigurationOption
+        @Argument(help: "The user: a localpart or a user ID.") var name: String
+        @Flag(help: "Remove the profile, too.") var erase = false
+        @Flag(name: .shortAndLong, help: "Do not ask.") var yes = false
+
+        func run() throws {
+            if !yes {
+                Terminal.print("\(name) cannot be brought back. Type the name again to end the account:")
+                guard Terminal.readInput() == name else { throw CommandFailure("nothing was done") }
+            }
+            try Change.send(option, name, ["deactivated": true, "erase": .bool(erase)])
+        }
+    }
+}
+
+/// Changes of an account.
+private enum Change {
+    static func send(_ option: ConfigurationOption, _ name: String, _ body: JSONValue) throws {
+        _ = try AdministrationSocket(try option.load())
+            .request("POST", "/_chappe/admin/v1/users/\(AdministrationSocket.segment(name))", body: body)
+    }
+}
+
+/// Passwords for accounts, typed or piped.
+private enum NewPassword {
+    static func read(fromInput: Bool) throws -> String {
+        let password = fromInput ? Terminal.readInput() : Terminal.readSecret("Password: ")
+        guard let password, !password.isEmpty else { throw CommandFailure("no password was given") }
+        if !fromInput, Terminal.readSecret("Again: ") != password { throw CommandFailure("the passwords differ") }
+        return password
+    }
+}
+
+/// What an account is, in a word or two.
+private enum UserState {
+    static func text(_ user: JSON) -> String {
+        let words = ["deactivated", "locked", "suspended", "guest", "admin"].filter { user[$0]?.bool == true }
+        return words.isEmpty ? "active" : words.joined(separator: ", ")
+    }
+}

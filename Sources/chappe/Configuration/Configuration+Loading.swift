@@ -1,0 +1,212 @@
+import Foundation
+import Matrix
+import Web
+import Yams
+
+extension Configuration {
+    /// Reads and checks a configuration file.
+    ///
+    /// - Parameters:
+    ///   - file: Its path.
+    ///   - environment: Variables `CHAPPE_KEY` and `CHAPPE_KEY__KEY` take the place of what the file says.
+    /// - Throws: ``ConfigurationError`` with everything that is wrong.
+    static func load(_ file: String, environment: [String: String]) throws -> Configuration {
+        guard let data = FileManager.default.contents(atPath: file), let text = String(data: data, encoding: .utf8)
+        else {
+            throw ConfigurationError(
+                file: file, problems: [.init(line: nil, key: "", message: "the file cannot be read")]
+            )
+        }
+        return try parse(text, file: file, environment: environment)
+    }
+
+    /// Reads and checks a configuration's text.
+    static func parse(_ text: String, file: String, environment: [String: String]) throws -> Configuration {
+        var root: Node
+        do {
+            root = try Yams.compose(yaml: text) ?? Node.mapping(.init([]))
+        } catch {
+            throw ConfigurationError(
+                file: file, problems: [.init(line: nil, key: "", message: "no valid YAML: \(error)")])
+        }
+        let problems = ProblemList()
+        for (name, value) in environment.sorted(by: { $0.key < $1.key }) where name.hasPrefix("CHAPPE_") {
+            override(&root, Array(name.dropFirst(7).lowercased().components(separatedBy: "__"))[...], value)
+        }
+        let node = ConfigurationNode(root, key: "", problems: problems)
+        let configuration = Configuration(node, problems)
+        node.finish()
+        guard problems.problems.isEmpty, let configuration else {
+            throw ConfigurationError(
+                file: file, problems: problems.problems.sorted { ($0.line ?? .max) < ($1.line ?? .max) }
+            )
+        }
+        return configuration
+    }
+
+    private static func override(_ node: inout Node, _ path: ArraySlice<String>, _ value: String) {
+        guard let name = path.first else {
+            // The value is YAML, so that lists and numbers can be given; what is none is a text.
+            node = ((try? Yams.compose(yaml: value)) ?? nil) ?? Node(value)
+            return
+        }
+        // What other programs call CHAPPE_… at the top level is not ours.
+        if path.count == 1, Set(["test_postgres", "binary"]).contains(name) { return }
+        var mapping = node.mapping ?? .init([])
+        var child = mapping[Node(name)] ?? Node.mapping(.init([]))
+        override(&child, path.dropFirst(), value)
+        mapping[Node(name)] = child
+        node = .mapping(mapping)
+    }
+
+    private init?(_ node: ConfigurationNode, _ problems: ProblemList) {
+        let name = node.requiredString("server_name")
+        let serverName = ServerName(name)
+        if serverName == nil, node.has("server_name") { node.refuse("server_name", "is no valid server name") }
+        publicBaseURL = node.string("public_base_url").map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+        if let url = publicBaseURL, !url.hasPrefix("https://"), !url.hasPrefix("http://") {
+            node.refuse("public_base_url", "must begin with https:// or http://")
+        }
+        dataDirectory = node.string("data_dir") ?? "/var/lib/chappe"
+        database = node.string("database") ?? "sqlite:chappe.db"
+        cacheBytes = node.int("cache_bytes", in: (8 << 20)...(1 << 40), default: 256 << 20)
+        signingKey = node.string("signing_key") ?? "signing.key"
+
+        listeners = node.mappings("listeners").map { Listener($0) }
+        if !node.has("listeners") {
+            listeners = [Listener(bind: "127.0.0.1", port: 8008, serves: Set(Listener.Part.allCases), tls: nil)]
+        }
+
+        let registration = node.mapping("registration")
+        self.registration = Registration(
+            mode: registration.choice("mode", default: .closed), sharedSecret: registration.string("shared_secret"),
+            allowsGuests: registration.bool("guests", default: false)
+        )
+        registration.finish()
+
+        let rooms = node.mapping("rooms")
+        let version = rooms.string("default_version") ?? "12"
+        let roomVersion = RoomVersion(id: version)
+        if roomVersion == nil { rooms.refuse("default_version", "is no room version that this server knows") }
+        rooms.finish()
+
+        rateLimits = RateLimits(node.mapping("rate_limits"))
+
+        enum Hashing: String, CaseIterable { case standard, cheap }
+        let passwords = node.mapping("passwords")
+        hashesPasswordsCheaply = passwords.choice("hashing", default: Hashing.standard) == .cheap
+        passwords.finish()
+
+        federation = Federation(node.mapping("federation"))
+
+        let outbound = node.mapping("outbound")
+        self.outbound = Outbound(
+            allowsPrivateAddresses: outbound.bool("allow_private_addresses", default: false),
+            proxy: outbound.string("proxy"),
+            verifiesTLSOutsideFederation: outbound.bool("verify_tls_outside_federation", default: true)
+        )
+        outbound.finish()
+
+        let publicRooms = node.mapping("public_rooms")
+        listsRoomsWithoutLogin = publicRooms.bool("without_login", default: false)
+        publicRooms.finish()
+
+        let media = node.mapping("media")
+        self.media = Media(
+            store: media.string("store") ?? "media",
+            maximumUploadBytes: media.int("max_upload_bytes", in: 1...(1 << 40), default: 100 << 20),
+            previewsURLs: media.bool("url_previews", default: false)
+        )
+        media.finish()
+
+        let presence = node.mapping("presence")
+        presenceIsEnabled = presence.bool("enabled", default: true)
+        presence.finish()
+        trustedProxies = node.has("trusted_proxies") ? node.strings("trusted_proxies") : ["127.0.0.1", "::1"]
+        appServices = node.strings("app_services")
+
+        let mail = node.mapping("mail")
+        let from = mail.string("from")
+        if mail.has("smtp") {
+            let smtp = mail.mapping("smtp")
+            self.mail = Mail(
+                host: smtp.requiredString("host"), port: smtp.int("port", in: 1...65_535, default: 587), from: from)
+            smtp.finish()
+        }
+        mail.finish()
+
+        let log = node.mapping("log")
+        self.log = Log(
+            level: log.choice("level", default: .info), format: log.choice("format", default: .text),
+            file: log.string("file")
+        )
+        log.finish()
+
+        guard let serverName, let roomVersion else { return nil }
+        self.serverName = serverName
+        defaultRoomVersion = roomVersion
+    }
+}
+
+extension Configuration.Listener {
+    fileprivate init(_ node: ConfigurationNode) {
+        bind = node.string("bind") ?? "127.0.0.1"
+        port = node.int("port", in: 0...65_535, default: 8008)
+        serves = []
+        for name in node.strings("serves") {
+            if let part = Part(rawValue: name) {
+                serves.insert(part)
+            } else {
+                node.refuse("serves", "\(name) is none of \(Part.allCases.map(\.rawValue).joined(separator: ", "))")
+            }
+        }
+        if !node.has("serves") { serves = [.client, .federation, .wellknown] }
+        if node.has("tls") {
+            let tls = node.mapping("tls")
+            self.tls = TLS(certificate: tls.requiredString("certificate"), key: tls.requiredString("key"))
+            tls.finish()
+        }
+        node.finish()
+    }
+}
+
+extension Configuration.Federation {
+    fileprivate init(_ node: ConfigurationNode) {
+        mode = node.choice("mode", default: .open)
+        allowed = node.strings("allow")
+        denied = node.strings("deny")
+        trustedCA = node.string("trusted_ca")
+        pinnedKeys = [:]
+        let pinned = node.mapping("pinned_keys")
+        for server in pinned.names {
+            let keys = pinned.mapping(server)
+            for id in keys.names { pinnedKeys[server, default: [:]][id] = keys.string(id) }
+        }
+        notaryServers = node.strings("notary_servers")
+        publicRooms = node.bool("public_rooms", default: true)
+        for (key, servers) in [("allow", allowed), ("deny", denied), ("notary_servers", notaryServers)] {
+            for server in servers where ServerName(server) == nil {
+                node.refuse(key, "\(server) is no valid server name")
+            }
+        }
+        node.finish()
+    }
+}
+
+extension RateLimits {
+    fileprivate init(_ node: ConfigurationNode) {
+        self.init()
+        isEnabled = node.bool("enabled", default: true)
+        for (rateClass, standard) in Self.defaults {
+            guard node.has(rateClass.name) else { continue }
+            let limit = node.mapping(rateClass.name)
+            classes[rateClass] = Limit(
+                perSecond: limit.number("per_second") ?? standard.perSecond,
+                burst: limit.int("burst", in: 1...1_000_000, default: standard.burst)
+            )
+            limit.finish()
+        }
+        for rateClass in Self.defaults.keys { _ = node.has(rateClass.name) }
+        node.finish()
+    }
+}

@@ -1,0 +1,100 @@
+import Matrix
+import Web
+
+/// What the configuration file says, checked. `Deploy/chappe.example.yaml` documents every key.
+struct Configuration: Sendable {
+    var serverName: ServerName
+    var publicBaseURL: String?
+    var dataDirectory: String
+    var database: String
+    var cacheBytes: Int
+    var signingKey: String
+    var listeners: [Listener]
+    var registration: Registration
+    var defaultRoomVersion: RoomVersion
+    var rateLimits: RateLimits
+    var hashesPasswordsCheaply: Bool
+    var federation: Federation
+    var outbound: Outbound
+    var listsRoomsWithoutLogin: Bool
+    var media: Media
+    var presenceIsEnabled: Bool
+    var trustedProxies: [String]
+    var appServices: [String]
+    var mail: Mail?
+    var log: Log
+
+    /// Where to listen, and for what.
+    struct Listener: Sendable {
+        enum Part: String, Sendable, CaseIterable { case client, federation, admin, metrics, wellknown }
+
+        struct TLS: Sendable {
+            var certificate: String
+            var key: String
+        }
+
+        var bind: String
+        var port: Int
+        var serves: Set<Part>
+        var tls: TLS?
+    }
+
+    /// Who may make an account.
+    struct Registration: Sendable {
+        enum Mode: String, Sendable, CaseIterable { case closed, token, open }
+
+        var mode: Mode
+        var sharedSecret: String?
+        var allowsGuests: Bool
+    }
+
+    /// With whom the server federates.
+    struct Federation: Sendable {
+        enum Mode: String, Sendable, CaseIterable { case closed, open, off }
+
+        var mode: Mode
+        var allowed: [String]
+        var denied: [String]
+        var trustedCA: String?
+        var pinnedKeys: [String: [String: String]]
+        var notaryServers: [String]
+        var publicRooms: Bool
+    }
+
+    /// How the server connects to others.
+    struct Outbound: Sendable {
+        var allowsPrivateAddresses: Bool
+        var proxy: String?
+        var verifiesTLSOutsideFederation: Bool
+    }
+
+    /// Files.
+    struct Media: Sendable {
+        var store: String
+        var maximumUploadBytes: Int
+        var previewsURLs: Bool
+    }
+
+    /// How mail is sent.
+    struct Mail: Sendable {
+        var host: String
+        var port: Int
+        var from: String?
+    }
+
+    /// What is logged, and how.
+    struct Log: Sendable {
+        enum Level: String, Sendable, CaseIterable { case trace, debug, info, notice, warning, error, critical }
+        enum Format: String, Sendable, CaseIterable { case text, json }
+
+        var level: Level
+        var format: Format
+        var file: String?
+    }
+
+    /// A path of the file, made absolute.
+    func path(_ path: String) -> String { path.hasPrefix("/") ? path : "\(dataDirectory)/\(path)" }
+
+    /// The socket over which the administration commands reach a running server.
+    var socketPath: String { path("chappe.sock") }
+}
