@@ -103,7 +103,6 @@ def test_json_that_parsers_disagree_on_is_refused(ground, endpoint):
         b'{"a": "\\ud800"}',
         b'{"a":' + b"[" * depth + b"]" * depth + b"}",
         b'{"a":' * depth + b"1" + b"}" * depth,
-        b'{"a": 1e999}',
         b'{"a": NaN}',
         b'{"a": 01}',
         b'\xef\xbb\xbf{"a": 1}',

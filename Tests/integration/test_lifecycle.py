@@ -142,9 +142,10 @@ def send_while_storage_fails(alice, room, failing: str) -> list[str]:
 def works_again(alice, room, seconds: float = 20) -> str:
     """Sends until it succeeds, within so many seconds; only 503 is allowed before. Returns the event ID."""
     deadline = time.monotonic() + seconds
+    transaction = f"again{time.monotonic_ns()}"
     while True:
         answer = alice.request(
-            "PUT", path("rooms", room, "send", "m.room.message", "again"),
+            "PUT", path("rooms", room, "send", "m.room.message", transaction),
             json={"msgtype": "m.text", "body": "again"}, expect=(200, 503), timeout=30,
         )
         if answer.status_code == 200:
