@@ -23,6 +23,8 @@ struct Configuration: Sendable {
     var appServices: [String]
     var mail: Mail?
     var log: Log
+    /// Sections that are given but have no effect in this version.
+    var unused: [String]
 
     /// Where to listen, and for what.
     struct Listener: Sendable {
