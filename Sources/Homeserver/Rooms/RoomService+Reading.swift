@@ -179,7 +179,8 @@ extension RoomService {
             isExhausted = false
             if backward { cursor.through = StreamPosition(last.rawValue - 1) } else { cursor.after = last }
         }
-        let end = isExhausted && (backward || found.isEmpty) ? nil : SyncToken(backward ? cursor.through : cursor.after)
+        // A page with something on it says where the next one would begin: that there is none the client learns there.
+        let end = isExhausted && found.isEmpty ? nil : SyncToken(backward ? cursor.through : cursor.after)
         let state = filter.lazyLoadMembers ? try await senders(of: found, in: number) : []
         return HistoryPage(events: found, start: start, end: end, state: state)
     }
@@ -218,10 +219,10 @@ extension RoomService {
     public func context(
         of id: EventID, in room: RoomID, limit: Int, filter: RoomEventFilter, by user: Requester
     ) async throws -> EventContext {
-        let event = try await event(id, in: room, by: user)
-        let number = event.room
-        guard let position = event.position else { throw MatrixError.notFound("The event is in no timeline") }
+        let number = try await number(of: room)
         let end = try await readableEnd(number, by: user)
+        let event = try await event(id, in: room, by: user)
+        guard let position = event.position else { throw MatrixError.notFound("The event is in no timeline") }
         let half = min(max(limit, 0), 100)
         let (before, after) = try await store.read { reader in
             (

@@ -41,9 +41,8 @@ extension RoomService {
         by sender: Requester
     ) async throws -> EventID {
         let number = try await number(of: room)
-        guard let event = try await store.event(target), event.room == number else {
-            throw MatrixError.notFound("There is no such event in this room")
-        }
+        guard let event = try await store.event(target) else { throw MatrixError.notFound("There is no such event") }
+        guard event.room == number else { throw MatrixError.invalidParameter("The event is of another room") }
         let draft = EventDraft(
             sender: sender.id, type: .redaction, content: content, redacts: target,
             transaction: transaction(transactionID, "\(scope)/\(target)", of: sender)

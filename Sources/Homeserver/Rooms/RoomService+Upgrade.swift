@@ -28,8 +28,12 @@ extension RoomService {
 
         let events = try await old.allEvents()
         let record = try await store.read { try $0.rooms.room(number) }
-        let drafts = try await successor(of: room, old, events, levels, version, additionalCreators, user)
         let id = version.roomIDIsCreateHash ? nil : RoomID("!\(services.randomness.text(18)):\(serverName)")
+        // A room that is named after its creation event comes before the tombstone that names it; any other comes after, and names
+        // the tombstone.
+        var tombstone: EventID?
+        if let id { tombstone = try await submit(tombstoneDraft(id, by: user), to: number).id }
+        let drafts = try await successor(of: room, tombstone, old, events, levels, version, additionalCreators, user)
         let newNumber = RoomNumber(try await services.eventNumbers.next().rawValue)
         let lane = RoomLane(
             number: newNumber, services: services, head: RoomHead(new: newNumber, id: id, version: version))
@@ -48,16 +52,20 @@ extension RoomService {
         )
         guard let created = sent.first?.event else { throw MatrixError.internalError }
         add(lane)
-        try await close(number, in: favor(of: created.event.roomID), by: user)
+        if id == nil { _ = try await submit(tombstoneDraft(created.event.roomID, by: user), to: number) }
+        try await close(number, by: user)
         return created.event.roomID
     }
 
-    private func favor(of room: RoomID) -> JSONValue {
-        ["body": "This room has been replaced", "replacement_room": .string(room.string)]
+    private func tombstoneDraft(_ successor: RoomID, by user: Requester) -> EventDraft {
+        EventDraft(
+            sender: user.id, state: .tombstone,
+            content: ["body": "This room has been replaced", "replacement_room": .string(successor.string)]
+        )
     }
 
     private func successor(
-        of room: RoomID, _ old: RoomView, _ events: [StoredEvent], _ levels: PowerLevels, _ version: RoomVersion,
+        of room: RoomID, _ tombstone: EventID?, _ old: RoomView, _ events: [StoredEvent], _ levels: PowerLevels, _ version: RoomVersion,
         _ additionalCreators: [UserID], _ user: Requester
     ) async throws -> [EventDraft] {
         var drafts: [EventDraft] = []
@@ -68,7 +76,7 @@ extension RoomService {
         creation["room_version"] = .string(version.id)
         creation["creator"] = version.implicitCreator ? nil : .string(user.id.string)
         var predecessor: JSONValue = ["room_id": .string(room.string)]
-        if let last = old.head.extremities.last { predecessor["event_id"] = .string(last.id.string) }
+        if let last = tombstone ?? old.head.extremities.last?.id { predecessor["event_id"] = .string(last.string) }
         creation["predecessor"] = predecessor
         creation["additional_creators"] = nil
         if version.additionalCreators, !additionalCreators.isEmpty {
@@ -103,6 +111,8 @@ extension RoomService {
                 add(type, event.event.content.value)
             }
         }
+        // Guests are kept out where nothing lets them in; new rooms would let them in where nothing keeps them out.
+        if !drafts.contains(where: { $0.type == .guestAccess }) { add(.guestAccess, ["guest_access": "forbidden"]) }
         for event in events where event.event.type == .spaceChild && event.event.content["via"] != nil {
             add(.spaceChild, event.event.content.value, key: event.event.stateKey?.string ?? "")
         }
@@ -118,9 +128,8 @@ extension RoomService {
         return drafts
     }
 
-    /// Points a room to its successor, and lets nobody talk in it any more.
-    private func close(_ room: RoomNumber, in tombstone: JSONValue, by user: Requester) async throws {
-        _ = try await submit(room) { _ in [EventDraft(sender: user.id, state: .tombstone, content: tombstone)] }
+    /// Lets nobody talk in a room any more that has a successor.
+    private func close(_ room: RoomNumber, by user: Requester) async throws {
         do {
             _ = try await submit(room) { view in
                 var drafts: [EventDraft] = []

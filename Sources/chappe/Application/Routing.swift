@@ -90,7 +90,22 @@ struct Routing {
         )
         router.addToDeviceRoutes(toDevice: keys.toDevice, in: environment)
         router.addKeyBackupRoutes(backups: keys.backup, in: environment)
+        addUserData(to: router)
         router.addSyncRoutes(sync: services.sync, filters: services.users.filters, in: environment)
+    }
+
+    private func addUserData(to router: Router) {
+        let users = services.users
+        router.addFilterRoutes(filters: users.filters, in: environment)
+        router.addAccountDataRoutes(accountData: users.accountData, tags: users.tags, in: environment)
+        router.addReceiptRoutes(receipts: users.receipts, presence: users.presence, in: environment)
+        router.addTypingRoutes(typing: users.typing, presence: users.presence, in: environment)
+        router.addPresenceRoutes(presence: users.presence, in: environment)
+        router.addPushRuleRoutes(rules: users.pushRules, in: environment)
+        router.addDirectoryRoutes(
+            directory: services.rooms.directory, publicRooms: services.rooms.publicRooms, rooms: services.rooms.rooms,
+            publicRoomsWithoutLogin: configuration.listsRoomsWithoutLogin, in: environment
+        )
     }
 }
 
