@@ -65,7 +65,8 @@ extension RoomService {
     }
 
     private func successor(
-        of room: RoomID, _ tombstone: EventID?, _ old: RoomView, _ events: [StoredEvent], _ levels: PowerLevels, _ version: RoomVersion,
+        of room: RoomID, _ tombstone: EventID?, _ old: RoomView, _ events: [StoredEvent], _ levels: PowerLevels,
+        _ version: RoomVersion,
         _ additionalCreators: [UserID], _ user: Requester
     ) async throws -> [EventDraft] {
         var drafts: [EventDraft] = []

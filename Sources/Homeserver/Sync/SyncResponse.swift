@@ -211,7 +211,10 @@ struct EventShape: Sendable {
 
     func write(_ event: StoredEvent, _ rendered: RenderedEvents, membership: Membership?, _ writer: inout JSONWriter) {
         if filter.eventFormat == .federation {
-            writer.writeRaw(event.event.bytes)
+            var value = event.event.json.value
+            value["event_id"] = .string(event.event.eventID.string)
+            value["room_id"] = .string(event.event.roomID.string)
+            writer.write(value)
         } else if let fields = filter.eventFields {
             var whole = JSONWriter(capacity: 700)
             rendered.write(event, into: &whole, includeRoomID: false, membership: membership)

@@ -14,7 +14,7 @@ struct SyncRoomSection: Sendable {
     var summary: RoomSummary?
 
     var isEmpty: Bool {
-        timeline.isEmpty && state.isEmpty && ephemeral.isEmpty && accountData.isEmpty && unread == nil && !isLimited
+        timeline.isEmpty && state.isEmpty && ephemeral.isEmpty && accountData.isEmpty
     }
 }
 
@@ -38,10 +38,12 @@ extension SyncService {
     /// - Parameters:
     ///   - known: All events in `(since, through]`, oldest first, if they are at hand.
     ///   - since: Where the client's knowledge ends; `nil` if it has none.
+    ///   - checkVisibility: Whether there may be events that the user must not see.
+    ///   - current: State that the user is told in any case: its events are shown even where history is hidden.
     func timeline(
         _ room: RoomNumber, _ request: SyncRequest, known: [StoredEvent]?, since: StreamPosition?,
         through: StreamPosition,
-        checkVisibility: Bool, ignored: Set<UserID>
+        checkVisibility: Bool, current: StateMap, ignored: Set<UserID>
     ) async throws -> (events: [StoredEvent], isLimited: Bool, prevBatch: SyncToken) {
         let limit = timelineLimit(request.filter)
         let id = try await store.room(room)
@@ -56,7 +58,7 @@ extension SyncService {
         var isLimited = false
         var first = StreamPosition((since?.rawValue ?? 0))
         if let known {
-            let visible = checkVisibility ? try await visible(known, room, request.user) : known
+            let visible = checkVisibility ? try await visible(known, room, request.user, current) : known
             found = visible.filter(allowed)
             if found.count > limit {
                 isLimited = true
@@ -76,7 +78,7 @@ extension SyncService {
                     )
                 }
                 reachedEnd = page.count < max(limit + 1, 20)
-                let visible = checkVisibility ? try await visible(page, room, request.user) : page
+                let visible = checkVisibility ? try await visible(page, room, request.user, current) : page
                 found += visible.filter(allowed)
                 if let oldest = page.last?.position {
                     cursor = StreamPosition(oldest.rawValue - 1)
@@ -91,8 +93,15 @@ extension SyncService {
         return (found, isLimited, SyncToken(StreamPosition(first.rawValue - 1)))
     }
 
-    private func visible(_ events: [StoredEvent], _ room: RoomNumber, _ user: Requester) async throws -> [StoredEvent] {
-        try await EventVisibility(store: store).visible(events, in: room, to: user.number, id: user.id)
+    private func visible(
+        _ events: [StoredEvent], _ room: RoomNumber, _ user: Requester, _ current: StateMap
+    ) async throws -> [StoredEvent] {
+        let seen = try await EventVisibility(store: store).visible(events, in: room, to: user.number, id: user.id)
+        guard seen.count < events.count else { return seen }
+        let numbers = Set(seen.map(\.number))
+        return events.filter { event in
+            numbers.contains(event.number) || (event.stateKey.map { current[$0] == event.number } ?? false)
+        }
     }
 
     /// The state that the client needs beside the timeline.
@@ -114,8 +123,8 @@ extension SyncService {
         }
         var members: [(UserID, EventNumber)] = []
         if filter.lazyLoadMembers {
-            // Members are sent when they speak; the client's own membership is always of interest.
-            for user in Set(timeline.map(\.event.sender)).union([request.user.id]) {
+            // Members are sent when they speak; their own membership tells clients that they are in the room.
+            for user in Set(timeline.map(\.event.sender)).union(sendsAll ? [request.user.id] : []) {
                 guard let key = try await store.number(of: .member(user)), let event = target[key] else { continue }
                 if request.useStateAfter || !inTimeline.contains(event) { members.append((user, event)) }
             }

@@ -106,12 +106,12 @@ extension SyncService {
                 section.accountData = allowed(dataByRoom[room] ?? [], request.filter.room.accountData, id)
                 section.ephemeral = try await ephemeral(
                     room, id, request, receipts: changes.receipts[room] ?? [],
-                    typing: typingRooms.contains(room) || isNew
+                    typing: typingRooms.contains(room) || (isNew && !typing.typists(in: room).isEmpty)
                 )
                 if hasEvents || isNew || changes.ownReceipts.contains(room) {
                     section.unread = try await users.unread(of: request.user, in: room, through: end.position)
                 }
-                if !section.isEmpty { response.joined.append((id, section)) }
+                if !section.isEmpty || changes.ownReceipts.contains(room) { response.joined.append((id, section)) }
             case .invite, .knock:
                 if entry.position > since.position {
                     try await addStripped(room, id, entry, request, ignored, to: &response)
@@ -126,8 +126,11 @@ extension SyncService {
         response.accountData = changes.accountData.filter { data in
             data.room == nil && request.filter.accountData.allows(type: EventType(data.type), sender: nil)
         }
-        try await addPresence(since.position, end.position, changes.presence, request, to: &response)
-        try await addDeviceLists(changes, rooms, request, since: since.position, to: &response)
+        let met = try await peopleMet(changes, rooms, request, since: since.position)
+        try await addPresence(
+            since.position, end.position, changes.presence.union(met.joined), request, to: &response
+        )
+        try await addDeviceLists(changes, met, request, to: &response)
         try await addDevice(
             request, since: since, end: end, changed: changes.hasKeyCounts && isComplete, hasMessages: mayHaveMessages,
             to: &response
@@ -156,6 +159,15 @@ extension SyncService {
         return false
     }
 
+    /// Whether a user who has left was joined at `position`.
+    private func wasJoined(_ leave: StoredEvent, at position: StreamPosition) async throws -> Bool {
+        var event: StoredEvent? = leave
+        while let current = event, let place = current.position, place > position {
+            event = try await current.replaces.asyncMap { try await store.event($0) } ?? nil
+        }
+        return event.flatMap { Membership(of: $0.event) } == .join
+    }
+
     /// The state of a room as it was at a place of the journal.
     private func stateAt(_ position: StreamPosition, in room: RoomNumber) async throws -> StateMap? {
         guard let state = try await store.read({ try $0.events.last(in: room, through: position)?.state }) else {
@@ -169,13 +181,16 @@ extension SyncService {
         through: StreamPosition,
         knownState: StateMap?, isNew: Bool, ignored: Set<UserID>
     ) async throws -> SyncRoomSection {
-        let (events, isLimited, prevBatch) = try await timeline(
-            room, request, known: known, since: since, through: through, checkVisibility: isNew, ignored: ignored
-        )
-        var section = SyncRoomSection(timeline: events, isLimited: isLimited, prevBatch: prevBatch)
         let view = try await rooms.view(room)
         var endState = view.head.state
         if view.head.position > through, let past = try await stateAt(through, in: room) { endState = past }
+        let (events, isLimited, prevBatch) = try await timeline(
+            room, request, known: known, since: since, through: through, checkVisibility: isNew, current: endState,
+            ignored: ignored
+        )
+        var section = SyncRoomSection(timeline: events, isLimited: isLimited, prevBatch: prevBatch)
+        // Who has just come in has not seen what came before, unless the room begins here.
+        if isNew, request.since != nil, events.first?.event.type != .create { section.isLimited = true }
         let sendsAll = isNew || request.fullState
         section.state = try await state(
             room, request, from: sendsAll ? nil : knownState ?? endState, timeline: events, end: endState,
@@ -202,11 +217,14 @@ extension SyncService {
             return section
         }
         let (events, isLimited, prevBatch) = try await timeline(
-            room, request, known: nil, since: since, through: entry.position, checkVisibility: true, ignored: ignored
+            room, request, known: nil, since: since, through: entry.position, checkVisibility: true,
+            current: StateMap(),
+            ignored: ignored
         )
         var section = SyncRoomSection(timeline: events, isLimited: isLimited, prevBatch: prevBatch)
         let endState = try await store.state(after)
-        let knownState = try await since.asyncMap { try await stateAt($0, in: room) } ?? nil
+        var knownState: StateMap?
+        if let since, try await wasJoined(leave, at: since) { knownState = try await stateAt(since, in: room) }
         section.state = try await state(
             room, request, from: knownState, timeline: events, end: endState, sendsAll: knownState == nil
         )
@@ -302,51 +320,58 @@ extension SyncService {
         }
     }
 
-    /// Whose devices the client has to look at again, and whose it may forget.
-    ///
-    /// [Tracking device lists](https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-user)
-    private func addDeviceLists(
-        _ changes: SyncChanges, _ rooms: UserRooms, _ request: SyncRequest, since: StreamPosition,
-        to response: inout SyncResponse
-    ) async throws {
-        let me = request.user.number
-        var candidates = changes.deviceLists
+    /// Who has come into the rooms of the user, and who has gone: by their own doing, or because the user came or went.
+    private func peopleMet(
+        _ changes: SyncChanges, _ rooms: UserRooms, _ request: SyncRequest, since: StreamPosition
+    ) async throws -> (joined: Set<UserNumber>, gone: Set<UserNumber>) {
+        var joined: Set<UserNumber> = []
         var gone: Set<UserNumber> = []
-        var newlyShared: Set<UserNumber> = []
-        for (room, events) in changes.events {
-            guard rooms.rooms[room]?.membership == .join else { continue }
+        for (room, events) in changes.events where rooms.rooms[room]?.membership == .join {
             for event in events where event.event.type == .member {
                 guard let user = event.event.stateKey.flatMap({ UserID($0.string) }), user != request.user.id,
                     let number = try await store.number(of: user)
                 else { continue }
-                if Membership(of: event.event) == .join {
-                    let before = try await event.replaces.asyncMap { try await store.event($0) } ?? nil
-                    if before.flatMap({ Membership(of: $0.event) }) != .join { newlyShared.insert(number) }
-                } else {
+                if Membership(of: event.event) != .join {
                     gone.insert(number)
+                } else if try await membershipBefore(event) != .join {
+                    joined.insert(number)
                 }
             }
         }
         for room in changes.ownMemberships {
             guard let entry = rooms.rooms[room] else { continue }
+            let members = try await store.read { try $0.memberships.users(in: room, .join) }
             if entry.membership == .join {
-                if try await isNewlyJoined(entry, true, since) {
-                    newlyShared.formUnion(try await store.read { try $0.memberships.users(in: room, .join) })
-                }
+                if try await isNewlyJoined(entry, true, since) { joined.formUnion(members) }
             } else if entry.membership == .leave || entry.membership == .ban {
-                gone.formUnion(try await store.read { try $0.memberships.users(in: room, .join) })
+                gone.formUnion(members)
             }
         }
-        candidates.formUnion(newlyShared)
-        let asked = Array(candidates.union(gone).subtracting([me]))
+        return (joined.subtracting([request.user.number]), gone.subtracting([request.user.number]))
+    }
+
+    /// The membership in whose place a membership event came.
+    private func membershipBefore(_ event: StoredEvent) async throws -> Membership? {
+        guard let replaced = event.replaces, let before = try await store.event(replaced) else { return nil }
+        return Membership(of: before.event)
+    }
+
+    /// Whose devices the client has to look at again, and whose it may forget.
+    ///
+    /// [Tracking device lists](https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-user)
+    private func addDeviceLists(
+        _ changes: SyncChanges, _ met: (joined: Set<UserNumber>, gone: Set<UserNumber>), _ request: SyncRequest,
+        to response: inout SyncResponse
+    ) async throws {
+        let me = request.user.number
+        let candidates = changes.deviceLists.union(met.joined)
+        let asked = Array(candidates.union(met.gone).subtracting([me]))
         let sharing =
             asked.isEmpty ? [] : Set(try await store.read { try $0.memberships.sharing(with: me, among: asked) })
         var changed = candidates.intersection(sharing)
         if changes.deviceLists.contains(me) { changed.insert(me) }
         for user in changed.sorted() { response.devicesChanged.append(try await store.user(user)) }
-        for user in gone.subtracting(sharing).subtracting([me]).sorted() {
-            response.devicesLeft.append(try await store.user(user))
-        }
+        for user in met.gone.subtracting(sharing).sorted() { response.devicesLeft.append(try await store.user(user)) }
     }
 }
 

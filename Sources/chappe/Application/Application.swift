@@ -75,7 +75,8 @@ struct Application: Sendable {
         let bound = try await server.start(listeners)
         for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
         for section in configuration.unused {
-            logger.warning("this version does nothing with a section of the configuration", metadata: ["section": "\(section)"])
+            logger.warning(
+                "this version does nothing with a section of the configuration", metadata: ["section": "\(section)"])
         }
         if configuration.hashesPasswordsCheaply {
             logger.warning("passwords are hashed cheaply: this server is for tests only")

@@ -63,6 +63,11 @@ struct Services: Sendable {
         self.clock = clock
         self.store = store
 
+        // Listeners hear of the journal in the order in which they are made: what a sync looks at must be up to date before
+        // those who wait for it are woken.
+        let counts = KeyCounts(store: store)
+        let inboxes = ToDeviceInboxes(store: store)
+        let ignored = IgnoredUsers(store: store)
         let activeUsers = ActiveUsers(store: store)
         let directorySource = StoredRoomDirectory(store: store)
         let directory = DirectoryService(store: store, clock: clock, source: directorySource, serverName: serverName)
@@ -90,7 +95,6 @@ struct Services: Sendable {
             receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,
             pushRules: pushRules
         )
-        let counts = KeyCounts(store: store)
         let servers = UnreachableServers()
         keys = KeyServices(
             keys: KeyService(store: store, serverName: serverName, clock: clock, remote: servers, counts: counts),
@@ -105,9 +109,9 @@ struct Services: Sendable {
             users: UserDataSource(
                 store: store, accountData: accountData,
                 unread: UnreadCounts(store: store, judges: RuleJudges(rules: pushRules, rooms: rooms, store: store)),
-                ignored: IgnoredUsers(store: store)
+                ignored: ignored
             ),
-            devices: DeviceSyncSource(store: store, counts: counts, inboxes: ToDeviceInboxes(store: store)),
+            devices: DeviceSyncSource(store: store, counts: counts, inboxes: inboxes),
             typing: typing,
             presence: configuration.presenceIsEnabled ? presence : nil, clock: clock
         )
