@@ -50,6 +50,7 @@ public final class Argon2PasswordHasher: PasswordHasher {
         _ = sodium_init()
     }
 
+    /// The hash of a password, in the form that libsodium writes.
     public func hash(_ password: String) async throws -> String {
         let effort = effort
         return try await run {
@@ -63,6 +64,7 @@ public final class Argon2PasswordHasher: PasswordHasher {
         }
     }
 
+    /// Whether a hash is that of a password.
     public func verify(_ password: String, against hash: String) async throws -> Bool {
         try await run {
             let bytes = Array(password.utf8).map { CChar(bitPattern: $0) }
@@ -70,6 +72,7 @@ public final class Argon2PasswordHasher: PasswordHasher {
         }
     }
 
+    /// Whether a hash cost less, or more, than new ones do.
     public func isOutdated(_ hash: String) -> Bool {
         crypto_pwhash_str_needs_rehash(Self.padded(hash), effort.passes, effort.memoryBytes) != 0
     }

@@ -13,6 +13,7 @@ public struct SystemClock: Homeserver.Clock {
     /// The clock.
     public init() {}
 
+    /// The time, in milliseconds since 1970-01-01 UTC.
     public var now: Int64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)

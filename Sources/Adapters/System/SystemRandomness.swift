@@ -5,6 +5,7 @@ public struct SystemRandomness: Randomness {
     /// The randomness.
     public init() {}
 
+    /// That many random bytes.
     public func bytes(_ count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         var bytes: [UInt8] = []

@@ -9,6 +9,7 @@ public struct TokenAuthenticator: Authenticator {
     /// - Parameter sessions: Tells who a token belongs to.
     public init(sessions: SessionService) { self.sessions = sessions }
 
+    /// The user and device that a token was given to.
     public func authenticate(
         accessToken: String, masquerade: Masquerade?, for request: HTTPRequest
     ) async throws -> Caller {

@@ -211,7 +211,7 @@ public final class AccountService: Sendable {
                 try issuer.start(prepared, for: user, in: writer)
                 return prepared.session(of: new.userID)
             }
-        } catch  where StoreError.isDuplicate(error) {
+        } catch let error where StoreError.isDuplicate(error) {
             // Another node was a moment faster.
             throw Self.inUse
         }

@@ -2,11 +2,13 @@ import Matrix
 import Store
 
 extension RoomService: RoomDeparture, ProfilePropagation {
+    /// Has the user leave every room, and decline every invitation.
     public func leaveAllRooms(_ user: UserID) async throws {
         guard let requester = try await requester(user) else { return }
         try await leaveAll(requester)
     }
 
+    /// Puts the user's name and picture into their membership of every room they are joined to.
     public func profileChanged(of user: UserID) async throws {
         guard let requester = try await requester(user) else { return }
         try await profileChanged(requester)

@@ -19,7 +19,9 @@ public struct AccountRecord: Sendable {
 
 /// What an account is and is not allowed to be.
 public struct AccountFlags: OptionSet, Sendable, Hashable {
+    /// One bit for each flag.
     public let rawValue: Int
+    /// Flags of these bits.
     public init(rawValue: Int) { self.rawValue = rawValue }
 
     /// May administer the server.

@@ -18,10 +18,13 @@ public struct TokenHash: Sendable, Hashable, SQLBindable {
     /// The 32 bytes.
     public var bytes: [UInt8] { withUnsafeBytes(of: words) { Array($0) } }
 
+    /// Always a blob.
     public static var sqlType: SQLType { .blob }
+    /// The 32 bytes.
     public var sqlValue: SQLValue { .blob(bytes) }
 
+    /// Whether two hashes are the same.
     public static func == (left: TokenHash, right: TokenHash) -> Bool { left.words == right.words }
-    // A cryptographic hash needs no mixing beyond the table's own.
+    /// A cryptographic hash needs no mixing beyond the table's own.
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }

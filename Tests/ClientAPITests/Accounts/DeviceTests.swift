@@ -122,7 +122,7 @@ import Web
         try await AccountsServer().run { server in
             let alice = try await server.register("alice")
             let id = try #require(DeviceID(alice.device))
-            let number = try #require(try await server.store.number(of: try #require(UserID(alice.user))))
+            let number = try await server.number(of: alice)
             func lastSeen() async throws -> Int64? {
                 try await server.activity.flush()
                 return try await server.store.read { try $0.devices.device(id, of: number) }?.lastSeenAt

@@ -57,7 +57,7 @@ import Web
             let devices = try await server.ask(.get, "devices", token: alice.token)["devices"]
             #expect(devices?.elements.map { $0["device_id"]?.string } == [alice.device])
             let entries = try #require(server.store.journal.entries(after: before, through: server.store.journal.end))
-            let number = try await server.store.number(of: try #require(UserID(alice.user)))
+            let number = try await server.number(of: alice)
             #expect(entries.contains { if case .deviceList(let user) = $0.change { user == number } else { false } })
         }
     }
@@ -206,7 +206,7 @@ import Web
         try await AccountsServer().run { server in
             let alice = try await server.register("alice")
             #expect(try await server.whoAmI(alice.token).status == 200)
-            let number = try #require(try await server.store.number(of: try #require(UserID(alice.user))))
+            let number = try await server.number(of: alice)
             try await server.accounts.setFlags(of: number, adding: .locked)
             let refused = try await server.whoAmI(alice.token)
             #expect(refused.status == 401)
@@ -223,7 +223,7 @@ import Web
     @Test func theSuspendedMayNotEditTheirProfile() async throws {
         try await AccountsServer().run { server in
             let alice = try await server.register("alice")
-            let number = try #require(try await server.store.number(of: try #require(UserID(alice.user))))
+            let number = try await server.number(of: alice)
             try await server.accounts.setFlags(of: number, adding: .suspended)
             let refused = try await server.ask(
                 .put, "profile/\(alice.user)/displayname", ["displayname": "A"], token: alice.token)

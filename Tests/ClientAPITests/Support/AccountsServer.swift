@@ -159,6 +159,14 @@ struct Running {
 
     func whoAmI(_ token: String) async throws -> Answer { try await ask(.get, "account/whoami", token: token) }
 
+    /// The number of a person's account.
+    func number(of person: Person) async throws -> UserNumber {
+        guard let user = UserID(person.user), let number = try await store.number(of: user) else {
+            throw Unexpected(answer: "no number for \(person.user)")
+        }
+        return number
+    }
+
     /// The `auth` of somebody who knows their password.
     func auth(_ person: Person, session: String? = nil, password: String? = nil) -> JSONValue {
         var auth: JSONValue = [
