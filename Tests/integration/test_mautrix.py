@@ -40,6 +40,7 @@ async def meet(mautrix: MautrixDevice, bob: NioDevice) -> str:
     )
     await bob.join(room)
     await bob.knows_members(room, mautrix.user)
+    await bob.until(lambda: mautrix.client.device_id in bob.client.device_store[mautrix.user])
     await mautrix.until(lambda: bob.user in mautrix.knowledge.members.get(room, {}) and mautrix.knowledge.encryption.get(room))
     return room
 
@@ -52,7 +53,6 @@ async def test_encrypted_conversation_with_another_implementation(mautrix, bob):
     room = await meet(mautrix, bob)
     await say(mautrix, room, "From mautrix")
     await bob.hears(room, "From mautrix")
-    await bob.until(lambda: mautrix.client.device_id in bob.client.device_store[mautrix.user])
     await bob.say(room, "From nio")
     await mautrix.hears(room, "From nio", bob.settle)
 

@@ -32,6 +32,8 @@ async def meet(alice: NioDevice, bob: NioDevice) -> str:
     await bob.join(room)
     await alice.knows_members(room, bob.user)
     await bob.knows_members(room, alice.user)
+    await alice.until(lambda: bob.device in alice.client.device_store[bob.user])
+    await bob.until(lambda: alice.device in bob.client.device_store[alice.user])
     return room
 
 
