@@ -22,6 +22,8 @@ let package = Package(
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // The flags of "vips" itself name a few that SwiftPM refuses, and dozens that nothing here needs.
+        .systemLibrary(name: "CVips", pkgConfig: "gobject-2.0", providers: [.apt(["libvips-dev"])]),
 
         // What a homeserver is made of
         .target(
@@ -61,7 +63,10 @@ let package = Package(
         .target(name: "AdminAPI", dependencies: ["Matrix", "Homeserver", "Web"]),
         .target(
             name: "Adapters",
-            dependencies: ["Matrix", "Homeserver", "CSodium", .product(name: "Crypto", package: "swift-crypto")]
+            dependencies: [
+                "Matrix", "Store", "Homeserver", "CSodium", "CVips", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
         ),
         .executableTarget(
             name: "chappe",
@@ -92,6 +97,7 @@ let package = Package(
             name: "HomeserverTests",
             dependencies: ["Homeserver", "Store", "RoomEngine", "Database", "Schema", "Matrix", "TestSupport"]
         ),
+        .testTarget(name: "AdaptersTests", dependencies: ["Adapters", "Homeserver", "Store", "Matrix", "TestSupport"]),
         .testTarget(
             name: "ClientAPITests",
             dependencies: [

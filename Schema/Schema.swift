@@ -11,5 +11,6 @@ public enum Schema {
         .accounts,
         .keys,
         .userData,
+        .media,
     ]
 }

@@ -26,6 +26,8 @@ extension ErrorCode {
     public static let badState: ErrorCode = "M_BAD_STATE"
     /// `M_CANNOT_LEAVE_SERVER_NOTICE_ROOM`.
     public static let cannotLeaveServerNoticeRoom: ErrorCode = "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM"
+    /// `M_CANNOT_OVERWRITE_MEDIA`.
+    public static let cannotOverwriteMedia: ErrorCode = "M_CANNOT_OVERWRITE_MEDIA"
     /// `M_EXCLUSIVE`.
     public static let exclusive: ErrorCode = "M_EXCLUSIVE"
     /// `M_FORBIDDEN`.

@@ -1,0 +1,108 @@
+import Logging
+import Matrix
+import Store
+
+/// Files that users upload, and their thumbnails.
+///
+/// The bytes are in a ``BlobStore``, each once however often it is uploaded; what refers to them is in the database. The order is
+/// always: announce a name in the database, publish the bytes under it, refer to it; and backwards to delete. So a crash leaves
+/// nothing behind that ``sweep()`` does not find, and no reference to bytes that are not there.
+///
+/// [Content repository](https://spec.matrix.org/v1.19/client-server-api/#content-repository).
+public final class MediaService: Sendable {
+    /// How much media may take.
+    public let policy: MediaPolicy
+
+    let store: Store
+    let blobs: any BlobStore
+    let thumbnailer: any Thumbnailer
+    let remote: any RemoteMedia
+    let clock: any Clock
+    let randomness: any Randomness
+    let serverName: ServerName
+    let arrivals: UploadArrivals
+    let thumbnailsInTheMaking = SingleFlight<ThumbnailWork, ThumbnailRecord>()
+    let fetches = SingleFlight<MediaReference, MediaRecord>()
+
+    /// A service.
+    ///
+    /// - Parameters:
+    ///   - store: The store.
+    ///   - blobs: Where the bytes are kept.
+    ///   - thumbnailer: What makes thumbnails.
+    ///   - remote: The files of other servers.
+    ///   - clock: The time.
+    ///   - scheduler: Wakes those who wait for a file that is to follow.
+    ///   - randomness: Where names come from that nobody can guess.
+    ///   - serverName: This server's name.
+    ///   - policy: How much media may take.
+    public init(
+        store: Store, blobs: any BlobStore, thumbnailer: any Thumbnailer, remote: any RemoteMedia = NoRemoteMedia(),
+        clock: any Clock, scheduler: any Scheduler, randomness: any Randomness, serverName: ServerName,
+        policy: MediaPolicy = MediaPolicy()
+    ) {
+        self.store = store
+        self.blobs = blobs
+        self.thumbnailer = thumbnailer
+        self.remote = remote
+        self.clock = clock
+        self.randomness = randomness
+        self.serverName = serverName
+        self.policy = policy
+        arrivals = UploadArrivals(scheduler: scheduler)
+    }
+
+    // MARK: Administration
+
+    /// Puts a file away, so that nobody gets it, or brings it back.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND`.
+    public func setQuarantined(_ reference: MediaReference, _ isQuarantined: Bool) async throws {
+        guard try await store.write({ try $0.media.setQuarantined(reference, isQuarantined) }) else {
+            throw Self.notFound
+        }
+    }
+
+    /// Deletes a file and its thumbnails. Its bytes go with the next ``sweep()`` unless another file has the same.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND`.
+    public func delete(_ reference: MediaReference) async throws {
+        guard try await store.write({ try $0.media.delete(reference) }) else { throw Self.notFound }
+    }
+
+    /// Deletes bytes that nothing refers to, and places for files that never came. To be called now and then.
+    ///
+    /// - Returns: How many blobs were deleted.
+    @discardableResult
+    public func sweep() async throws -> Int {
+        let now = clock.now
+        var deleted = 0
+        _ = try await store.write { try $0.media.deleteExpired(now: now) }
+        while true {
+            let names = try await store.write { try $0.blobs.condemn(now: now, limit: Self.sweepBatch) }
+            if names.isEmpty { return deleted }
+            for name in names { try await blobs.delete(name) }
+            try await store.write { try $0.blobs.forgetOrphans(names) }
+            deleted += names.count
+        }
+    }
+
+    /// Sweeps now and then, until the task is cancelled. What fails is tried again the next time.
+    ///
+    /// - Parameters:
+    ///   - interval: How long to wait between two times.
+    ///   - logger: Where failures are noted.
+    public func run(every interval: Duration = .seconds(3600), logger: Logger) async {
+        while !Task.isCancelled {
+            do { try await sweep() } catch {
+                logger.warning("unused media not removed", metadata: ["error": "\(error)"])
+            }
+            // Only cancellation ends a wait early, and the loop looks at that.
+            try? await Task.sleep(for: interval)
+        }
+    }
+
+    private static let sweepBatch = 100
+
+    static let notFound = MatrixError.notFound("There is no such file")
+}
