@@ -19,7 +19,8 @@ struct GetJoinedMembers: Endpoint {
             writer.key(event.event.stateKey?.string ?? "")
             writer.beginObject()
             // What an older server let in need not be a string. Clients rely on both keys being there, as they always were.
-            writer.member("display_name", event.event.content["displayname"]?.string.map { .string($0) } ?? JSONValue.null)
+            writer.member(
+                "display_name", event.event.content["displayname"]?.string.map { .string($0) } ?? JSONValue.null)
             writer.member("avatar_url", event.event.content["avatar_url"]?.string.map { .string($0) } ?? JSONValue.null)
             writer.endObject()
         }

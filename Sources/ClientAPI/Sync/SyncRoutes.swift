@@ -5,5 +5,8 @@ extension Router {
     /// Adds the endpoints by which clients hear of what happens.
     public func addSyncRoutes(sync: SyncService, filters: FilterService, in environment: EndpointEnvironment) {
         add(Sync(sync: sync, filters: filters), in: environment)
+        add(GetEvents(sync: sync), in: environment)
+        add(GetInitialSync(sync: sync), in: environment)
+        add(GetRoomInitialSync(sync: sync), in: environment)
     }
 }

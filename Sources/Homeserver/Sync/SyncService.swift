@@ -109,7 +109,7 @@ public final class SyncService: Sendable {
         return try await response.write(request, store: store, now: clock.now)
     }
 
-    private func waitForChange(_ user: UserNumber, after end: SyncToken, until deadline: Int64) async {
+    func waitForChange(_ user: UserNumber, after end: SyncToken, until deadline: Int64) async {
         let id = activeUsers.newWaitID()
         alarms.set(user, id: id, inMilliseconds: deadline - clock.now)
         let store = store

@@ -1,0 +1,36 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [GET /events](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3events), deprecated.
+struct GetEvents: Endpoint {
+    static let routes = [Route].client(.get, "/events", versions: ["v3", "r0", "api/v1"])
+    static let authentication = Authentication<Caller>.allowingGuests
+    static let rateLimit = RateLimitClass.none
+    static let isLongPoll = true
+
+    let sync: SyncService
+
+    struct Request: RequestDecodable {
+        let from: SyncToken?
+        let timeoutMilliseconds: Int64
+        let room: RoomID?
+
+        init(from input: RequestInput) throws {
+            from = try input.query("from", as: .string).map { try SyncToken(parsing: $0) }
+            timeoutMilliseconds = try input.query("timeout", as: .milliseconds) ?? 0
+            room = try input.query("room_id", as: .identifier)
+        }
+    }
+
+    func handle(_ request: Request, caller: Caller) async throws -> RawResponse {
+        RawResponse(
+            try await sync.events(
+                EventStreamRequest(
+                    user: Requester(caller), from: request.from, timeoutMilliseconds: request.timeoutMilliseconds,
+                    room: request.room
+                )
+            )
+        )
+    }
+}

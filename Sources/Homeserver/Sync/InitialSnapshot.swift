@@ -1,0 +1,123 @@
+import Matrix
+import Store
+
+extension SyncService {
+    /// A room as clients of old ask for it.
+    ///
+    /// [GET /rooms/{roomId}/initialSync](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomidinitialsync)
+    public func snapshot(of room: RoomID, limit: Int, by user: Requester) async throws -> JSONValue {
+        let number = try await rooms.number(of: room)
+        _ = try await rooms.readableState(number, by: user)
+        let record = try await store.read { try $0.memberships.membership(of: user.number, in: number) }
+        let data = try await users.accountData(of: user.number).filter { $0.room == number }
+        var json = try await roomSnapshot(room, number, record?.membership, limit: limit, data, by: user)
+        json["presence"] = .array(try await presenceOfMembers(number))
+        json["receipts"] = .array(try await receiptEvents(of: room, number, user))
+        return json
+    }
+
+    /// All of a user's rooms as clients of old ask for them.
+    ///
+    /// [GET /initialSync](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3initialsync)
+    ///
+    /// - Parameter archived: Whether rooms that the user has left are part of it.
+    public func snapshot(limit: Int, archived: Bool, by user: Requester) async throws -> JSONValue {
+        let known = try await activeUsers.rooms(of: user.number)
+        let end = SyncToken(store.journal.end, typing: typing.serial)
+        let data = try await users.accountData(of: user.number)
+        var list: [JSONValue] = []
+        var receipts: [JSONValue] = []
+        var people: Set<UserNumber> = [user.number]
+        for (number, entry) in known.rooms.sorted(by: { $0.key < $1.key }) where !entry.isForgotten {
+            let id = try await store.room(number)
+            switch entry.membership {
+            case .join:
+                list.append(
+                    try await roomSnapshot(id, number, .join, limit: limit, data.filter { $0.room == number }, by: user)
+                )
+                receipts += try await receiptEvents(of: id, number, user)
+                people.formUnion(try await store.read { try $0.memberships.users(in: number, .join) })
+            case .invite:
+                guard let event = try await store.event(entry.event) else { continue }
+                list.append([
+                    "room_id": .string(id.string), "membership": "invite",
+                    "inviter": .string(event.event.sender.string),
+                    "invite": try await rendered([event], by: user).first ?? [:],
+                ])
+            case .leave, .ban:
+                guard archived else { continue }
+                list.append(
+                    try await roomSnapshot(id, number, entry.membership, limit: limit, [], by: user)
+                )
+            case .knock: continue
+            }
+        }
+        var events: [JSONValue] = []
+        if let presence {
+            for person in people.sorted() {
+                if let event = try await presence.event(about: person) { events.append(try JSON(parsing: event).value) }
+            }
+        }
+        return [
+            "end": .string(end.text), "rooms": .array(list), "presence": .array(events), "receipts": .array(receipts),
+            "account_data": .array(try data.filter { $0.room == nil }.map(Self.event)),
+        ]
+    }
+
+    private func roomSnapshot(
+        _ room: RoomID, _ number: RoomNumber, _ membership: Membership?, limit: Int, _ data: [AccountDataRecord],
+        by user: Requester
+    ) async throws -> JSONValue {
+        let record = try await store.read { try $0.rooms.room(number) }
+        var json: JSONValue = [
+            "room_id": .string(room.string), "visibility": record?.isPublished == true ? "public" : "private",
+            "account_data": .array(try data.map(Self.event)),
+        ]
+        if let membership { json["membership"] = .string(membership.rawValue) }
+        do {
+            let page = try await rooms.messages(
+                room, from: nil, to: nil, backward: true, limit: limit, filter: .all, by: user
+            )
+            json["messages"] = [
+                "start": .string((page.end ?? page.start).text), "end": .string(page.start.text),
+                "chunk": .array(try await rendered(page.events.reversed(), by: user)),
+            ]
+            json["state"] = .array(try await rendered(try await rooms.state(of: room, by: user), by: user))
+        } catch let error as MatrixError where error.status == 403 {
+            // Who was never in the room knows no more of it than that they are not.
+        }
+        return json
+    }
+
+    private func rendered(_ events: [StoredEvent], by user: Requester) async throws -> [JSONValue] {
+        let rendered = try await RenderedEvents(events, for: Viewer(user, now: clock.now), store: store)
+        return try events.map { event in
+            var writer = JSONWriter(capacity: 1_024)
+            rendered.write(event, into: &writer, includeRoomID: true)
+            return try JSON(parsing: writer.bytes).value
+        }
+    }
+
+    private func receiptEvents(of room: RoomID, _ number: RoomNumber, _ user: Requester) async throws -> [JSONValue] {
+        let receipts = try await users.receipts(
+            in: [number], for: user.number, after: StreamPosition(0), through: store.journal.end
+        )
+        guard !receipts.isEmpty else { return [] }
+        var event = try JSON(parsing: ReceiptEvent.text(of: receipts)).value
+        event["room_id"] = .string(room.string)
+        return [event]
+    }
+
+    private func presenceOfMembers(_ room: RoomNumber) async throws -> [JSONValue] {
+        guard let presence else { return [] }
+        var events: [JSONValue] = []
+        for member in try await store.read({ try $0.memberships.users(in: room, .join) }) {
+            if let event = try await presence.event(about: member) { events.append(try JSON(parsing: event).value) }
+        }
+        return events
+    }
+
+    private static func event(_ data: AccountDataRecord) throws -> JSONValue {
+        ["type": .string(data.type), "content": try JSON(parsing: data.content).value]
+    }
+}
