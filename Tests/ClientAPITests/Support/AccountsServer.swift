@@ -12,7 +12,6 @@ import Web
 struct AccountsServer {
     var registration = RegistrationPolicy(mode: .open, allowsGuests: true)
     var lifetimes = TokenLifetimes()
-    var failedLogins = FailedLogins(burst: 5, intervalMilliseconds: 10_000)
     var hooks: [any DeviceRemovalHook] = []
 
     /// Runs a test on every engine.
@@ -45,7 +44,7 @@ struct AccountsServer {
         let accounts = AccountService(
             store: store, serverName: serverName, clock: clock,
             hasher: Argon2PasswordHasher(effort: .cheap, threads: 1), sessions: sessions, removal: removal,
-            departure: rooms, failedLogins: failedLogins
+            departure: rooms, failedLogins: FailedLogins(burst: 5, intervalMilliseconds: 10_000)
         )
         let interactive = InteractiveAuthentication(
             store: store, clock: clock, randomness: randomness, accounts: accounts
