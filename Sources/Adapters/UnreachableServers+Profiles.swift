@@ -2,8 +2,8 @@ import Homeserver
 import Matrix
 
 extension UnreachableServers: RemoteProfiles {
-    /// Throws 502.
+    /// Throws 404.
     public func profile(of user: UserID, field: String?) async throws -> JSON {
-        throw MatrixError(502, .unknown, "This server does not federate")
+        throw MatrixError.notFound("This server does not federate with \(user.server)")
     }
 }

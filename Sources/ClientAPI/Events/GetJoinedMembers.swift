@@ -18,10 +18,9 @@ struct GetJoinedMembers: Endpoint {
         for event in events {
             writer.key(event.event.stateKey?.string ?? "")
             writer.beginObject()
-            // What an older server let in need not be a string. Clients rely on both keys being there, as they always were.
-            writer.member(
-                "display_name", event.event.content["displayname"]?.string.map { .string($0) } ?? JSONValue.null)
-            writer.member("avatar_url", event.event.content["avatar_url"]?.string.map { .string($0) } ?? JSONValue.null)
+            // What an older server let in need not be a string.
+            writer.member("display_name", event.event.content["displayname"]?.string)
+            writer.member("avatar_url", event.event.content["avatar_url"]?.string)
             writer.endObject()
         }
         writer.endObject()

@@ -17,7 +17,13 @@ public struct DirectoryAliases: RoomAliases {
     }
 
     public func claim(_ alias: RoomAlias, for room: RoomNumber, by user: UserNumber, in writer: StoreWriter) throws {
-        try directory.create(alias, for: room, by: user, in: writer)
+        do {
+            try directory.create(alias, for: room, by: user, in: writer)
+        } catch let error as MatrixError where error.status == 409 {
+            // The same is said otherwise to who creates a room:
+            // https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3createroom
+            throw MatrixError(400, .roomInUse, error.message)
+        }
     }
 
     public func move(from old: RoomNumber, to new: RoomNumber, in writer: StoreWriter) throws {

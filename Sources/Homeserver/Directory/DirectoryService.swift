@@ -159,7 +159,7 @@ public final class DirectoryService: Sendable {
 
     private static func insert(_ alias: AliasRecord, _ writer: StoreWriter) throws {
         guard try writer.aliases.insert(alias) else {
-            throw MatrixError(409, .roomInUse, "This room alias exists already")
+            throw MatrixError(409, .unknown, "This room alias exists already")
         }
     }
 }

@@ -7,7 +7,7 @@ public protocol RoomAliases: Sendable {
     func room(of alias: RoomAlias) async throws -> RoomNumber?
     /// Gives a new alias to a room.
     ///
-    /// - Throws: 409 `M_ROOM_IN_USE` if the alias leads somewhere already.
+    /// - Throws: 400 `M_ROOM_IN_USE` if the alias leads somewhere already.
     func claim(_ alias: RoomAlias, for room: RoomNumber, by user: UserNumber, in writer: StoreWriter) throws
     /// Lets all aliases of a room lead to another.
     func move(from old: RoomNumber, to new: RoomNumber, in writer: StoreWriter) throws

@@ -74,7 +74,7 @@ public final class SyncService: Sendable {
         self.typing = typing
         self.presence = presence
         self.clock = clock
-        alarms = Alarms(activeUsers: activeUsers)
+        alarms = Alarms(activeUsers: activeUsers, clock: clock)
     }
 
     /// The response's body: as soon as there is something to say, or the time is up.
@@ -131,17 +131,17 @@ final class Alarms: Sendable {
 
     private let state = Mutex(State())
     private let activeUsers: ActiveUsers
-    private let start = ContinuousClock.now
+    private let clock: any Clock
 
-    init(activeUsers: ActiveUsers) { self.activeUsers = activeUsers }
+    init(activeUsers: ActiveUsers, clock: any Clock) {
+        self.activeUsers = activeUsers
+        self.clock = clock
+    }
 
     /// A quarter of a second, in which waits are ended together.
     private static let tickMilliseconds: Int64 = 250
 
-    private var tick: Int64 {
-        let elapsed = (ContinuousClock.now - start).components
-        return (elapsed.seconds * 1_000 + elapsed.attoseconds / 1_000_000_000_000_000) / Self.tickMilliseconds
-    }
+    private var tick: Int64 { clock.now / Self.tickMilliseconds }
 
     func set(_ user: UserNumber, id: UInt64, inMilliseconds: Int64) {
         let due = tick + max(1, (inMilliseconds + Self.tickMilliseconds - 1) / Self.tickMilliseconds)

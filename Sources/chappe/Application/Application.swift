@@ -53,6 +53,8 @@ struct Application: Sendable {
                 guard let error = error as? DatabaseError else { return nil }
                 switch error {
                 case .unavailable, .outcomeUnknown, .serialization: return MatrixError.unavailable()
+                // PostgreSQL stores no NUL in texts, and so neither engine takes one.
+                case .sql("22021", _): return MatrixError.badJSON("A text holds a NUL character")
                 default: return nil
                 }
             },
