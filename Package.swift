@@ -95,14 +95,18 @@ let package = Package(
         ),
         .testTarget(
             name: "HomeserverTests",
-            dependencies: ["Homeserver", "Store", "RoomEngine", "Database", "Schema", "Matrix", "TestSupport"]
+            dependencies: [
+                "Homeserver", "Store", "RoomEngine", "Database", "Schema", "Matrix", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
         .testTarget(name: "AdaptersTests", dependencies: ["Adapters", "Homeserver", "Store", "Matrix", "TestSupport"]),
         .testTarget(
             name: "ClientAPITests",
             dependencies: [
-                "ClientAPI", "AdminAPI", "Adapters", "Web", "Homeserver", "Store", "Database", "Schema", "Matrix",
-                "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
+                "ClientAPI", "AdminAPI", "Adapters", "Web", "Homeserver", "RoomEngine", "Store", "Database", "Schema",
+                "Matrix", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
             ]
         ),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Database", "Schema", "Matrix", "TestSupport"]),
