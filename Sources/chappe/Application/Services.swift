@@ -130,7 +130,8 @@ struct Services: Sendable {
         let accounts = AccountService(
             store: store, serverName: serverName, clock: clock,
             hasher: Argon2PasswordHasher(effort: configuration.hashesPasswordsCheaply ? .cheap : .standard),
-            sessions: sessions, removal: removal, departure: rooms, failedLogins: FailedLogins()
+            sessions: sessions, removal: removal, departure: rooms,
+            failedLogins: FailedLogins(burst: configuration.rateLimits.isEnabled ? 20 : 0)
         )
         let interactive = InteractiveAuthentication(
             store: store, clock: clock, randomness: randomness, accounts: accounts)
