@@ -60,7 +60,7 @@ extension SyncService {
         }
         return [
             "end": .string(end.text), "rooms": .array(list), "presence": .array(events), "receipts": .array(receipts),
-            "account_data": .array(try data.filter { $0.room == nil }.map(Self.event)),
+            "account_data": .array(try data.filter { $0.room == nil && $0.type != "m.push_rules" }.map(Self.event)),
         ]
     }
 
@@ -78,9 +78,10 @@ extension SyncService {
             let page = try await rooms.messages(
                 room, from: nil, to: nil, backward: true, limit: limit, filter: .all, by: user
             )
+            let shown = limit > 0 ? page.events.reversed() : []
             json["messages"] = [
-                "start": .string((page.end ?? page.start).text), "end": .string(page.start.text),
-                "chunk": .array(try await rendered(page.events.reversed(), by: user)),
+                "start": .string((limit > 0 ? page.end ?? page.start : page.start).text), "end": .string(page.start.text),
+                "chunk": .array(try await rendered(shown, by: user)),
             ]
             json["state"] = .array(try await rendered(try await rooms.state(of: room, by: user), by: user))
         } catch let error as MatrixError where error.status == 403 {
@@ -94,7 +95,10 @@ extension SyncService {
         return try events.map { event in
             var writer = JSONWriter(capacity: 1_024)
             rendered.write(event, into: &writer, includeRoomID: true)
-            return try JSON(parsing: writer.bytes).value
+            var json = try JSON(parsing: writer.bytes).value
+            // What is `sender` today was `user_id` then.
+            json["user_id"] = .string(event.event.sender.string)
+            return json
         }
     }
 
