@@ -25,7 +25,7 @@ LAYERS: dict[str, set[str]] = {
     "Homeserver": {"Matrix", "RoomEngine", "Store"},
     "Web": {"Matrix"},
     "ClientAPI": {"Matrix", "Store", "Homeserver", "Web"},
-    "AdminAPI": {"Matrix", "Homeserver", "Web"},
+    "AdminAPI": {"Matrix", "Store", "Homeserver", "Web"},
     "Adapters": {"Matrix", "Store", "Homeserver"},
     "Wire": {"Matrix"},
     "Inbound": {"Matrix", "Wire", "Homeserver", "Web"},

@@ -27,6 +27,7 @@ struct SendEvent: Endpoint {
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        try caller.checkNotSuspended()
         let event = try await rooms.send(
             request.type, content: request.content, transactionID: request.transactionID, to: request.roomID,
             by: Requester(caller)

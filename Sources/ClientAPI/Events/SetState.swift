@@ -28,6 +28,7 @@ struct SetState: Endpoint {
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        try caller.checkNotSuspended()
         let event = try await rooms.setState(
             request.type, key: request.key, content: request.content, in: request.roomID, by: Requester(caller)
         )

@@ -27,6 +27,7 @@ struct InviteUser: Endpoint {
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> EmptyResponse {
+        try caller.checkNotSuspended()
         try await rooms.invite(request.userID, to: request.roomID, by: Requester(caller), reason: request.reason)
         return EmptyResponse()
     }

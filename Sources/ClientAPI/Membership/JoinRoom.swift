@@ -32,6 +32,7 @@ struct JoinRoom: Endpoint {
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        try caller.checkNotSuspended()
         let room = try await request.room.resolve(rooms)
         if caller.isGuest { try await rooms.checkGuestAccess(room) }
         try await rooms.join(room, by: Requester(caller), extra: request.extra)

@@ -21,6 +21,7 @@ struct KnockOnRoom: Endpoint {
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        try caller.checkNotSuspended()
         let room = try await request.room.resolve(rooms)
         try await rooms.knock(on: room, by: Requester(caller), reason: request.reason)
         return ["room_id": .string(room.string)]

@@ -57,6 +57,7 @@ struct CreateRoom: Endpoint {
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> Response {
+        try caller.checkNotSuspended()
         var room = request.room
         if let localpart = request.aliasLocalpart {
             guard !localpart.isEmpty, !localpart.utf8.contains(UInt8(ascii: ":")),

@@ -26,6 +26,7 @@ struct UpgradeRoom: Endpoint {
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        try caller.checkNotSuspended()
         let replacement = try await rooms.upgrade(
             request.roomID, to: request.version, additionalCreators: request.additionalCreators, by: Requester(caller)
         )

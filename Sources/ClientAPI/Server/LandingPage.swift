@@ -1,7 +1,8 @@
 import Matrix
 import Web
 
-/// `GET /`: what this server is, for people who find it with a browser.
+/// `GET /`: what this server is, for people who find it with a browser. Clients find it by
+/// [server discovery](https://spec.matrix.org/v1.19/client-server-api/#server-discovery).
 public struct LandingPage: Endpoint {
     public static let routes = [Route.get("/")]
     public static let authentication = Authentication<Anonymous>.none

@@ -108,6 +108,7 @@ extension RoomService {
         for user in room.invite {
             add(.member, try await memberContent(user, .invite, isDirect: room.isDirect), key: user.string)
         }
+        drafts[0].timestamp = creationTimestamp()
         return drafts
     }
 

@@ -126,6 +126,7 @@ extension RoomService {
             add(.canonicalAlias, alias.event.content.value)
         }
         if drafts.first(where: { $0.type == .powerLevels })?.content.value != final { add(.powerLevels, final) }
+        drafts[0].timestamp = creationTimestamp()
         return drafts
     }
 

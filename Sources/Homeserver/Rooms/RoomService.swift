@@ -51,6 +51,7 @@ public final class RoomService: Sendable {
     let activeUsers: ActiveUsers
     let defaultVersion: RoomVersion
     private let lanes = Mutex<[RoomNumber: RoomLane]>([:])
+    private let lastCreation = Mutex<Int64>(0)
 
     /// Lanes kept for rooms in which nothing happens at the moment.
     private static let idleLaneLimit = 10_000
@@ -102,6 +103,16 @@ public final class RoomService: Sendable {
             let lane = RoomLane(number: room, services: services)
             lanes[room] = lane
             return lane
+        }
+    }
+
+    /// A time for a creation event that no other has. Since room version 12 a room is named after the hash of that event: two that
+    /// say the same at the same time would be one room.
+    func creationTimestamp() -> Int64 {
+        let now = services.clock.now
+        return lastCreation.withLock { last in
+            last = max(now, last + 1)
+            return last
         }
     }
 

@@ -80,7 +80,8 @@ extension SyncService {
             )
             let shown = limit > 0 ? page.events.reversed() : []
             json["messages"] = [
-                "start": .string((limit > 0 ? page.end ?? page.start : page.start).text), "end": .string(page.start.text),
+                "start": .string((limit > 0 ? page.end ?? page.start : page.start).text),
+                "end": .string(page.start.text),
                 "chunk": .array(try await rendered(shown, by: user)),
             ]
             json["state"] = .array(try await rendered(try await rooms.state(of: room, by: user), by: user))

@@ -42,6 +42,7 @@ struct Application: Sendable {
     private init(_ configuration: Configuration, _ database: Database, _ signingKey: SigningKey) async throws {
         self.database = database
         services = try await Services(configuration, database: database, signingKey: signingKey)
+        try await services.users.presence.start()
         var http = HTTPServerConfiguration()
         guard let proxies = TrustedProxies(configuration.trustedProxies) else {
             throw CommandFailure("trusted_proxies: each must be an address or a range such as 10.0.0.0/8")
@@ -84,13 +85,16 @@ struct Application: Sendable {
             logger.warning("passwords are hashed cheaply: this server is for tests only")
         }
         let activity = services.accounts.activity
+        let media = services.media
         let accounts = services.accounts.accounts
         let logger = logger
         background = Task {
             do { try await accounts.resumeDepartures() } catch {
                 logger.error("departures not resumed", metadata: ["error": "\(error)"])
             }
+            async let sweeping: Void = media.run(logger: Logger(label: "chappe.media"))
             await activity.run()
+            await sweeping
         }
     }
 

@@ -91,6 +91,8 @@ struct Routing {
         router.addToDeviceRoutes(toDevice: keys.toDevice, in: environment)
         router.addKeyBackupRoutes(backups: keys.backup, in: environment)
         addUserData(to: router)
+        MediaEndpoints(media: services.media, servesLegacy: configuration.media.servesLegacy)
+            .register(on: router, in: environment)
         router.addSyncRoutes(sync: services.sync, filters: services.users.filters, in: environment)
     }
 

@@ -14,6 +14,7 @@ struct Services: Sendable {
     let users: UserServices
     let keys: KeyServices
     let sync: SyncService
+    let media: MediaService
 
     /// Accounts, their sessions and devices.
     struct AccountServices: Sendable {
@@ -103,6 +104,12 @@ struct Services: Sendable {
             ),
             backup: KeyBackupService(store: store), deviceLists: DeviceListService(store: store),
             toDevice: ToDeviceService(store: store, serverName: serverName, clock: clock, outbox: nil)
+        )
+        media = MediaService(
+            store: store, blobs: try DirectoryBlobStore(directory: configuration.path(configuration.media.store)),
+            thumbnailer: try VipsThumbnailer(), clock: clock, scheduler: scheduler, randomness: randomness,
+            serverName: serverName,
+            policy: MediaPolicy(maximumUploadBytes: Int64(configuration.media.maximumUploadBytes))
         )
         sync = SyncService(
             store: store, rooms: rooms, activeUsers: activeUsers,

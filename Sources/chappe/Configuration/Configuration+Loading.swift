@@ -115,7 +115,8 @@ extension Configuration {
         self.media = Media(
             store: media.string("store") ?? "media",
             maximumUploadBytes: media.int("max_upload_bytes", in: 1...(1 << 40), default: 100 << 20),
-            previewsURLs: media.bool("url_previews", default: false)
+            previewsURLs: media.bool("url_previews", default: false),
+            servesLegacy: media.bool("legacy_unauthenticated", default: true)
         )
         media.finish()
 

@@ -75,6 +75,7 @@ struct Configuration: Sendable {
         var store: String
         var maximumUploadBytes: Int
         var previewsURLs: Bool
+        var servesLegacy: Bool
     }
 
     /// How mail is sent.
