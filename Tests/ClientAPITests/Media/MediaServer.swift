@@ -141,7 +141,9 @@ final class VirtualTime: Homeserver.Clock, Scheduler {
 private struct NamesAsTokens: Authenticator {
     let store: Store
 
-    func authenticate(accessToken: String, masquerade: Masquerade?) async throws -> Caller {
+    func authenticate(
+        accessToken: String, masquerade: Masquerade?, for request: HTTPRequest
+    ) async throws -> Caller {
         guard let user = UserID("@\(accessToken):here.example") else { throw MatrixError.unknownToken() }
         return Caller(userID: user, userNumber: try await store.intern(user).rawValue)
     }

@@ -51,10 +51,12 @@ import Web
     @Test func namesThatCannotBeKeptAreRefused() async throws {
         try await MediaServer.onEachEngine { server in
             for query in ["filename=a%00b", "filename=" + String(repeating: "a", count: 1025)] {
-                #expect(try await server.ask(.post, "media/v3/upload?\(query)", body: [1]).code == "M_INVALID_PARAM")
+                let answer = try await server.ask(.post, "media/v3/upload?\(query)", body: [1])
+                #expect(answer.code == "M_INVALID_PARAM")
             }
             let type = String(repeating: "a", count: 256)
-            #expect(try await server.ask(.post, "media/v3/upload", type: type, body: [1]).code == "M_INVALID_PARAM")
+            let answer = try await server.ask(.post, "media/v3/upload", type: type, body: [1])
+            #expect(answer.code == "M_INVALID_PARAM")
             #expect(server.fileCount == 0)
         }
     }
@@ -75,7 +77,7 @@ import Web
             let filled = try await server.ask(
                 .put, "media/v3/upload/\(path)?filename=x.txt", type: "text/plain", body: [1, 2])
             #expect(filled.status == 200)
-            #expect(filled.json.members.isEmpty)
+            #expect(filled.bytes == Array("{}".utf8))
             let answer = try await server.download(path)
             #expect(answer.bytes == [1, 2])
             #expect(answer.headers["Content-Disposition"] == "inline; filename=\"x.txt\"")
@@ -120,7 +122,7 @@ import Web
             let refused = try await server.ask(.post, "media/v1/create")
             #expect(refused.status == 429)
             #expect(refused.code == "M_LIMIT_EXCEEDED")
-            #expect(refused.json["retry_after_ms"]?.int == 86_400_000 - 1000)
+            #expect(refused.json["retry_after_ms"]?.int == 86_399_000)
             #expect(try await server.ask(.post, "media/v1/create", as: "bob").status == 200)
             _ = try await server.ask(.put, "media/v3/upload/\(first)", body: [1])
             #expect(try await server.ask(.post, "media/v1/create").status == 200)
