@@ -18,9 +18,10 @@ extension PresenceService: SyncPresenceSource {
         let (record, id) = try await store.read { reader in
             (try reader.presence.presence(of: user), try reader.identifiers.user(user))
         }
-        guard let record else { return nil }
+        // Whoever has never been there is away.
+        let status = record.map { PresenceStatus($0, now: clock.now) } ?? PresenceStatus(state: .offline)
         var writer = JSONWriter(capacity: 200)
-        PresenceStatus(record, now: clock.now).writeEvent(of: id, into: &writer)
+        status.writeEvent(of: id, into: &writer)
         return writer.bytes
     }
 

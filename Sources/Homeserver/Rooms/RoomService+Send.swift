@@ -65,6 +65,9 @@ extension RoomService {
         if type == .member {
             return try await setMembership(key, content: content, in: room, by: sender)
         }
+        if type == .tombstone, let successor = content["replacement_room"]?.string, RoomID(successor) == room {
+            throw MatrixError.invalidParameter("A room cannot replace itself")
+        }
         let number = try await number(of: room)
         if type == .canonicalAlias { try await checkCanonicalAlias(content, room: number) }
         let draft = EventDraft(sender: sender.id, type: type, stateKey: key, content: content, timestamp: timestamp)
