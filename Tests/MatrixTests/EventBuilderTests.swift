@@ -79,6 +79,8 @@ import Testing
         #expect(throws: EventError.fieldTooLong(.stateKey, bytes: 256)) {
             try build { $0.stateKey = ExactString(long) }
         }
+        #expect(throws: EventError.invalid(.type)) { try build { $0.type = EventType("a\u{0}b") } }
+        #expect(throws: EventError.invalid(.stateKey)) { try build { $0.stateKey = ExactString("\u{0}") } }
         #expect(throws: EventError.tooManyReferences(.prevEvents, count: 21)) { try build { $0.prevEvents = ids } }
         #expect(throws: EventError.tooManyReferences(.authEvents, count: 21)) { try build { $0.authEvents = ids } }
         #expect(throws: EventError.missing(.roomID)) { try build { $0.roomID = nil } }

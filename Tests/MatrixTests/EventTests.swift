@@ -69,6 +69,7 @@ import Testing
         ("prev_events", [1], .invalid(.prevEvents)), ("prev_events", ["x"], .invalid(.prevEvents)),
         ("prev_events", [["$a", [:]]], .invalid(.prevEvents)),
         ("auth_events", nil, .missing(.authEvents)), ("auth_events", "$a", .invalid(.authEvents)),
+        ("type", "a\u{0}b", .invalid(.type)), ("state_key", "\u{0}", .invalid(.stateKey)),
         ("hashes", nil, .missing(.hashes)), ("hashes", [:], .invalid(.hashes)), ("hashes", "x", .invalid(.hashes)),
         ("signatures", nil, .missing(.signatures)), ("signatures", [], .invalid(.signatures)),
         ("signatures", ["a": "b"], .invalid(.signatures)),

@@ -251,7 +251,7 @@ def test_aliases(alice, bob, fresh_name):
     room = alice.create_room(preset="public_chat")
     alias = f"#{fresh_name('alias')}:{alice.server.server_name}"
     alice.put("directory", "room", alias, json={"room_id": room})
-    alice.refused("M_UNKNOWN", 409, "PUT", "directory", "room", alias, json={"room_id": room})
+    alice.refused(("M_UNKNOWN", "M_ROOM_IN_USE"), 409, "PUT", "directory", "room", alias, json={"room_id": room})
     found = bob.get("directory", "room", alias, token=None)
     assert found["room_id"] == room and alice.server.server_name in found["servers"]
     assert bob.join(alias) == room

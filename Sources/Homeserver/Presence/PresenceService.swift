@@ -93,10 +93,10 @@ public final class PresenceService: Sendable {
     /// A user sets their presence.
     ///
     /// - Parameter statusMessage: What they say about it; `nil` takes back what they said.
-    /// - Throws: 400 `M_INVALID_PARAM` if the message is too long.
+    /// - Throws: 400 `M_INVALID_PARAM` if the message is too long or holds a NUL, which no database column can.
     public func set(_ user: UserID, _ state: PresenceState, statusMessage: String?) async throws {
-        if let statusMessage, statusMessage.utf8.count > 1_024 {
-            throw MatrixError.invalidParameter("A status message may have 1024 bytes at most")
+        if let statusMessage, statusMessage.utf8.count > 1_024 || statusMessage.utf8.contains(0) {
+            throw MatrixError.invalidParameter("A status message may have 1024 bytes at most, and no NUL")
         }
         guard isEnabled else { return }
         let now = clock.now

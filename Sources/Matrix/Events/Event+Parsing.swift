@@ -105,6 +105,8 @@ private struct EventFormatCheck {
         guard text.utf8.count <= Event.maximumFieldBytes else {
             throw .fieldTooLong(field, bytes: text.utf8.count)
         }
+        // No database column of text can hold it.
+        guard !text.utf8.contains(0) else { throw .invalid(field) }
         return text
     }
 

@@ -116,6 +116,8 @@ public struct EventBuilder: Sendable {
 
     private func limit(_ field: EventField, _ text: String) throws(EventError) {
         guard text.utf8.count <= Event.maximumFieldBytes else { throw .fieldTooLong(field, bytes: text.utf8.count) }
+        // No database column of text can hold it.
+        guard !text.utf8.contains(0) else { throw .invalid(field) }
     }
 }
 
