@@ -98,7 +98,9 @@ final class JobQueue<Job: QueuedJob>: @unchecked Sendable {
     }
 
     private func removeFirst() -> Job {
-        guard let job = jobs[head] else { preconditionFailure("the ring holds a job at its head while count is positive") }
+        guard let job = jobs[head] else {
+            preconditionFailure("the ring holds a job at its head while count is positive")
+        }
         jobs[head] = nil
         head = (head + 1) & (jobs.count - 1)
         count -= 1

@@ -2,7 +2,9 @@ import Database
 import Matrix
 
 extension Number {
+    /// The type as which it is bound.
     public static var sqlType: SQLType { .integer }
+    /// The value that is bound.
     public var sqlValue: SQLValue { .integer(rawValue) }
 }
 
@@ -13,7 +15,9 @@ extension UserNumber: SQLBindable {}
 extension StreamPosition: SQLBindable {}
 
 extension Identifier {
+    /// The type as which it is bound.
     public static var sqlType: SQLType { .text }
+    /// The value that is bound.
     public var sqlValue: SQLValue { .text(string) }
 }
 
@@ -25,12 +29,16 @@ extension DeviceID: SQLBindable {}
 extension ServerName: SQLBindable {}
 
 extension ExactString: SQLBindable {
+    /// The type as which it is bound.
     public static var sqlType: SQLType { .text }
+    /// The value that is bound.
     public var sqlValue: SQLValue { .text(string) }
 }
 
 extension EventType: SQLBindable {
+    /// The type as which it is bound.
     public static var sqlType: SQLType { .text }
+    /// The value that is bound.
     public var sqlValue: SQLValue { .text(string) }
 }
 

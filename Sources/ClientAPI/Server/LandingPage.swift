@@ -4,8 +4,11 @@ import Web
 /// `GET /`: what this server is, for people who find it with a browser. Clients find it by
 /// [server discovery](https://spec.matrix.org/v1.19/client-server-api/#server-discovery).
 public struct LandingPage: Endpoint {
+    /// `/`
     public static let routes = [Route.get("/")]
+    /// Open to everybody.
     public static let authentication = Authentication<Anonymous>.none
+    /// Not limited: it costs nothing.
     public static let rateLimit = RateLimitClass.none
 
     private let serverName: ServerName
@@ -19,10 +22,13 @@ public struct LandingPage: Endpoint {
         self.baseURL = baseURL
     }
 
+    /// Nothing is asked.
     public struct Request: RequestDecodable {
+        /// There is nothing to decode.
         public init(from input: RequestInput) throws {}
     }
 
+    /// The page.
     public func handle(_ request: Request, caller: Anonymous) async throws -> HTTPResponse {
         let address = baseURL ?? "https://\(serverName)"
         let page = """

@@ -12,10 +12,12 @@ public struct DirectoryAliases: RoomAliases {
         self.directory = directory
     }
 
+    /// The room that an alias of this server leads to, or `nil`.
     public func room(of alias: RoomAlias) async throws -> RoomNumber? {
         try await store.read { try $0.aliases.alias(alias)?.room }
     }
 
+    /// Gives a new alias to a room.
     public func claim(_ alias: RoomAlias, for room: RoomNumber, by user: UserNumber, in writer: StoreWriter) throws {
         do {
             try directory.create(alias, for: room, by: user, in: writer)
@@ -26,6 +28,7 @@ public struct DirectoryAliases: RoomAliases {
         }
     }
 
+    /// Lets all aliases of a room lead to another.
     public func move(from old: RoomNumber, to new: RoomNumber, in writer: StoreWriter) throws {
         try writer.aliases.move(from: old, to: new)
     }

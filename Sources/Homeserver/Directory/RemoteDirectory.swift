@@ -30,8 +30,10 @@ public struct NoRemoteDirectory: RemoteDirectory {
     /// No directories.
     public init() {}
 
+    /// Nothing: nobody can be asked.
     public func resolve(_ alias: RoomAlias) async throws -> ResolvedAlias? { nil }
 
+    /// Throws: nobody can be asked.
     public func publicRooms(of server: ServerName, _ query: PublicRoomsQuery) async throws -> JSON {
         throw MatrixError.notFound("\(server) cannot be reached from here")
     }

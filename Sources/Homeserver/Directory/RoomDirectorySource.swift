@@ -24,6 +24,7 @@ public struct StoredRoomDirectory: RoomDirectorySource {
     /// A source over a store.
     public init(store: Store) { self.store = store }
 
+    /// What the directory says of rooms, from their current state.
     public func entries(of rooms: [PublishedRoom]) async throws -> [PublicRoom] {
         var entries: [PublicRoom] = []
         // One snapshot for some rooms at a time, so that a long list does not hold a reader for long.
@@ -34,6 +35,7 @@ public struct StoredRoomDirectory: RoomDirectorySource {
         return entries
     }
 
+    /// Throws 403 `M_FORBIDDEN` unless a user may send such a state event.
     public func requirePower(_ user: UserID, toSend type: EventType, in room: RoomNumber) async throws {
         try await store.read { reader in
             let state = try StoredState(room: room, reader)
@@ -50,10 +52,12 @@ public struct StoredRoomDirectory: RoomDirectorySource {
         }
     }
 
+    /// Whether everybody may read a room.
     public func isWorldReadable(_ room: RoomNumber) async throws -> Bool {
         try await store.read { reader in try StoredState(room: room, reader).isWorldReadable() }
     }
 
+    /// Servers with members in a room, `limit` of them at the most.
     public func servers(in room: RoomNumber, limit: Int) async throws -> [ServerName] {
         try await store.read { reader in
             var servers: [ServerName] = []

@@ -2,6 +2,7 @@ import Matrix
 import Store
 
 extension PresenceService: SyncPresenceSource {
+    /// Notes that a user's client is there.
     public func seen(_ user: Requester, as presence: String) async {
         guard let state = PresenceState(name: presence) else { return }
         do {
@@ -13,6 +14,7 @@ extension PresenceService: SyncPresenceSource {
         }
     }
 
+    /// The text of an `m.presence` event about a user.
     public func event(about user: UserNumber) async throws -> [UInt8]? {
         guard isEnabled else { return nil }
         let (record, id) = try await store.read { reader in
@@ -25,6 +27,7 @@ extension PresenceService: SyncPresenceSource {
         return writer.bytes
     }
 
+    /// Users whose presence changed in a span of the journal.
     public func changes(after: StreamPosition, through: StreamPosition) async throws -> [UserNumber] {
         guard isEnabled else { return [] }
         return try await store.read { try $0.presence.changed(after: after, through: through) }

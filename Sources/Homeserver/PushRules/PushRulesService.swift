@@ -133,6 +133,7 @@ public final class PushRulesService: Sendable {
 }
 
 extension PushRulesService: PushRulesRendering {
+    /// The rules as clients are told them: the user's own and the server's.
     public func render(_ stored: [UInt8]?, for user: UserID) throws -> [UInt8] {
         try ruleset(stored, user).content.serialized()
     }

@@ -30,16 +30,27 @@ public struct NewRoom: Sendable {
         }
     }
 
+    /// The version; the server's default if `nil`.
     public var version: RoomVersion?
+    /// The set of rules; by the visibility if `nil`.
     public var preset: Preset?
+    /// Whether the room is listed in the directory.
     public var isPublished = false
+    /// An alias for it.
     public var alias: RoomAlias?
+    /// Its name.
     public var name: String?
+    /// Its topic.
     public var topic: String?
+    /// Who is invited.
     public var invite: [UserID] = []
+    /// Whether it is for a conversation of two.
     public var isDirect = false
+    /// More for the creation event.
     public var creationContent = JSONObject()
+    /// State that it begins with.
     public var initialState: [InitialState] = []
+    /// Power levels that take the place of the usual ones.
     public var powerLevelOverride: JSON?
 
     /// A room with nothing special about it.

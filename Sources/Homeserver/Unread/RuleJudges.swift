@@ -33,6 +33,7 @@ public struct RuleJudges: NotificationJudges {
         }
     }
 
+    /// A judge that applies the user's rules to the room's events.
     public func judge(for user: UserNumber, in room: RoomNumber) async throws -> any NotificationJudge {
         let compiled = try await rules.compiledRules(of: user)
         let view = try await rooms.view(room)

@@ -16,6 +16,7 @@ public struct UserDataSource: SyncUserSource {
         self.ignored = ignored
     }
 
+    /// Account data of a user, global and of rooms.
     public func accountData(of user: UserNumber) async throws -> [AccountDataRecord] {
         let accountData = accountData
         return try await store.read { reader in
@@ -23,6 +24,7 @@ public struct UserDataSource: SyncUserSource {
         }
     }
 
+    /// Account data of a user, global and of rooms.
     public func accountData(
         of user: UserNumber, after: StreamPosition, through: StreamPosition
     ) async throws -> [AccountDataRecord] {
@@ -33,6 +35,7 @@ public struct UserDataSource: SyncUserSource {
         }
     }
 
+    /// Receipts of rooms, others' private ones left out.
     public func receipts(
         in rooms: [RoomNumber], for user: UserNumber, after: StreamPosition, through: StreamPosition
     ) async throws -> [ReceiptRecord] {
@@ -41,11 +44,13 @@ public struct UserDataSource: SyncUserSource {
         }
     }
 
+    /// What a user has not read of a room.
     public func unread(of user: Requester, in room: RoomNumber, through: StreamPosition) async throws -> UnreadSummary {
         let counts = try await unread.counts(user.number, room, through: through)
         return UnreadSummary(main: counts.main.summary, threads: counts.threads.mapValues(\.summary))
     }
 
+    /// Whom a user does not want to hear of.
     public func ignoredUsers(of user: UserNumber) async throws -> Set<UserID> {
         try await ignored.ignoredUsers(of: user)
     }

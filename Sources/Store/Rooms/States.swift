@@ -7,7 +7,9 @@ public typealias StateMap = TreeDictionary<StateKeyNumber, EventNumber>
 
 /// Stands for a state as it is stored.
 public struct StateNumber: Number, SQLBindable {
+    /// The number.
     public let rawValue: Int64
+    /// The state of that number.
     public init(rawValue: Int64) { self.rawValue = rawValue }
 }
 
