@@ -41,7 +41,14 @@ public struct ErrorRenderer: Sendable {
                 ])
             return Self.unavailable(retryAfterSeconds: error.retryAfterSeconds)
         default:
-            if let known = mapper(error) { return .error(known) }
+            if let known = mapper(error) {
+                // Clients may try again; whoever runs the server must learn why.
+                if known.status >= 500 {
+                    logger.warning(
+                        "temporarily unavailable", metadata: ["request": "\(request.id)", "error": "\(error)"])
+                }
+                return .error(known)
+            }
             logger.error(
                 "request failed",
                 metadata: [

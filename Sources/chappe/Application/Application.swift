@@ -1,3 +1,4 @@
+import Adapters
 import Database
 import Foundation
 import Homeserver
@@ -51,6 +52,8 @@ struct Application: Sendable {
         server = HTTPServer(
             configuration: http,
             errors: ErrorRenderer(logger: Logger(label: "chappe.http")) { error in
+                // A full disk, most of the time.
+                if error is FileFailure { return MatrixError.unavailable() }
                 guard let error = error as? DatabaseError else { return nil }
                 switch error {
                 case .unavailable, .outcomeUnknown, .serialization: return MatrixError.unavailable()
