@@ -68,7 +68,7 @@ import Testing
             let second = try await Store.open(database)
             for round in 0..<10 {
                 let store = round.isMultiple(of: 2) ? first : second
-                try await store.write { try $0.journal.append(.presence(Self.user(round))) }
+                _ = try await store.write { try $0.journal.append(.presence(Self.user(round))) }
             }
             let stored = try await first.read { reader in
                 try reader.sql.all("SELECT position FROM journal ORDER BY position") { try $0.int(0) }
@@ -81,7 +81,7 @@ import Testing
         struct Refused: Error {}
         try await withEachEngine { database in
             let store = try await Store.open(database)
-            try await store.write { try $0.journal.append(.presence(Self.user(1))) }
+            _ = try await store.write { try $0.journal.append(.presence(Self.user(1))) }
             await #expect(throws: Refused.self) {
                 try await store.write { writer in
                     try writer.journal.append(.presence(Self.user(2)))
