@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Layers, top to bottom: `chappe` → `ClientAPI`, `AdminAPI` → `Homeserver` (and `Web`) → `Store` → `Database`, `Schema`;
+/// Layers, top to bottom: `chappe` → `ClientAPI`, `AdminAPI`, `FederationInbound`, `FederationOutbound` → `Homeserver` (and
+/// `Web`, `FederationWire`) → `Store` → `Database`, `Schema`;
 /// `RoomEngine` and `Matrix` know nothing of storage or network. Imports go down only; `make check` builds with
 /// `--explicit-target-dependency-import-check error`.
 let package = Package(
@@ -15,6 +16,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
     targets: [
         // C libraries of the system
@@ -22,6 +24,7 @@ let package = Package(
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
         // The flags of "vips" itself name a few that SwiftPM refuses, and dozens that nothing here needs.
         .systemLibrary(name: "CVips", pkgConfig: "gobject-2.0", providers: [.apt(["libvips-dev"])]),
 
@@ -68,11 +71,36 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        // How it speaks with other homeservers
+        .target(
+            name: "FederationWire",
+            dependencies: ["Matrix", .product(name: "Crypto", package: "swift-crypto")], path: "Federation/Wire"
+        ),
+        .target(
+            name: "FederationOutbound",
+            dependencies: [
+                "FederationWire", "Matrix", "Homeserver", "Store", "Database", "CCares",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Federation/Outbound"
+        ),
+        .target(
+            name: "FederationInbound",
+            dependencies: [
+                "FederationWire", "Matrix", "RoomEngine", "Homeserver", "Store", "Web",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Federation/Inbound"
+        ),
+
         .executableTarget(
             name: "chappe",
             dependencies: [
                 "Matrix", "RoomEngine", "Database", "Schema", "Store", "Homeserver", "Web", "ClientAPI", "AdminAPI",
-                "Adapters", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Adapters", "FederationWire", "FederationOutbound", "FederationInbound", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ]
         ),
@@ -107,6 +135,17 @@ let package = Package(
                 "ClientAPI", "AdminAPI", "Adapters", "Web", "Homeserver", "RoomEngine", "Store", "Database", "Schema",
                 "Matrix", "TestSupport", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .testTarget(
+            name: "FederationTests",
+            dependencies: [
+                "FederationWire", "FederationOutbound", "FederationInbound", "Adapters", "Web", "Homeserver",
+                "RoomEngine", "Store", "Database", "Schema", "Matrix", "TestSupport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]
         ),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Database", "Schema", "Matrix", "TestSupport"]),

@@ -27,9 +27,9 @@ LAYERS: dict[str, set[str]] = {
     "ClientAPI": {"Matrix", "Store", "Homeserver", "Web"},
     "AdminAPI": {"Matrix", "Store", "Homeserver", "Web"},
     "Adapters": {"Matrix", "Store", "Homeserver"},
-    "Wire": {"Matrix"},
-    "Inbound": {"Matrix", "Wire", "Homeserver", "Web"},
-    "Outbound": {"Matrix", "Wire", "Homeserver", "Store"},
+    "FederationWire": {"Matrix"},
+    "FederationInbound": {"Matrix", "RoomEngine", "FederationWire", "Store", "Homeserver", "Web"},
+    "FederationOutbound": {"Matrix", "FederationWire", "Homeserver", "Store", "Database"},
 }
 
 #: The executable wires everything together.
@@ -55,8 +55,10 @@ def swift_modules() -> dict[str, list[Path]]:
         parts = path.relative_to(ROOT).parts
         if path.suffix != ".swift":
             continue
-        if parts[0] in ("Sources", "Federation"):
+        if parts[0] == "Sources":
             modules.setdefault(parts[1], []).append(path)
+        elif parts[0] == "Federation":
+            modules.setdefault("Federation" + parts[1], []).append(path)
         elif parts[0] == "Schema":
             modules.setdefault("Schema", []).append(path)
     return modules
