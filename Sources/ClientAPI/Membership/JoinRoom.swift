@@ -13,10 +13,12 @@ struct JoinRoom: Endpoint {
 
     struct Request: RequestDecodable {
         let room: RoomReference
+        let via: [ServerName]
         let extra: JSONObject
 
         init(from input: RequestInput) throws {
             room = try RoomReference(input.path("roomId"))
+            via = input.servers
             let body = try input.bodyOrEmpty
             // Whatever else the client says about its joining becomes part of the event, as clients rely on.
             var extra = body.json.value.object ?? [:]
@@ -33,9 +35,9 @@ struct JoinRoom: Endpoint {
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
         try caller.checkNotSuspended()
-        let room = try await request.room.resolve(rooms)
-        if caller.isGuest { try await rooms.checkGuestAccess(room) }
-        try await rooms.join(room, by: Requester(caller), extra: request.extra)
-        return ["room_id": .string(room.string)]
+        let found = try await request.room.resolve(rooms, via: request.via)
+        if caller.isGuest { try await rooms.checkGuestAccess(found.room) }
+        try await rooms.join(found.room, via: found.servers, by: Requester(caller), extra: request.extra)
+        return ["room_id": .string(found.room.string)]
     }
 }

@@ -12,18 +12,20 @@ struct KnockOnRoom: Endpoint {
 
     struct Request: RequestDecodable {
         let room: RoomReference
+        let via: [ServerName]
         let reason: String?
 
         init(from input: RequestInput) throws {
             room = try RoomReference(input.path("roomIdOrAlias"))
+            via = input.servers
             reason = try input.bodyOrEmpty.optional("reason", as: .string)
         }
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
         try caller.checkNotSuspended()
-        let room = try await request.room.resolve(rooms)
-        try await rooms.knock(on: room, by: Requester(caller), reason: request.reason)
-        return ["room_id": .string(room.string)]
+        let found = try await request.room.resolve(rooms, via: request.via)
+        try await rooms.knock(on: found.room, via: found.servers, by: Requester(caller), reason: request.reason)
+        return ["room_id": .string(found.room.string)]
     }
 }

@@ -1,5 +1,6 @@
 import Homeserver
 import Matrix
+import Web
 
 /// A room as people name it: by identifier or by alias.
 enum RoomReference: Sendable {
@@ -17,13 +18,24 @@ enum RoomReference: Sendable {
         }
     }
 
-    /// The room.
+    /// The room, and servers that may be in it beside those of `via`.
     ///
     /// - Throws: 404 `M_NOT_FOUND` if an alias leads nowhere.
-    func resolve(_ rooms: RoomService) async throws -> RoomID {
+    func resolve(_ rooms: RoomService, via: [ServerName]) async throws -> ResolvedAlias {
         switch self {
-        case .id(let id): id
-        case .alias(let alias): try await rooms.resolve(alias)
+        case .id(let id): return ResolvedAlias(room: id, servers: via)
+        case .alias(let alias):
+            var resolved = try await rooms.resolve(alias)
+            resolved.servers = via + resolved.servers
+            return resolved
         }
+    }
+}
+
+extension RequestInput {
+    /// The servers that a client says may be in the room: `via` and, from older clients, `server_name`. What is no server name is
+    /// left out.
+    var servers: [ServerName] {
+        (request.query.all("via") + request.query.all("server_name")).prefix(50).compactMap { ServerName($0) }
     }
 }

@@ -17,6 +17,9 @@ public struct DirectoryAliases: RoomAliases {
         try await store.read { try $0.aliases.alias(alias)?.room }
     }
 
+    /// What an alias leads to, here or at the server that it names.
+    public func resolve(_ alias: RoomAlias) async throws -> ResolvedAlias { try await directory.resolve(alias) }
+
     /// Gives a new alias to a room.
     public func claim(_ alias: RoomAlias, for room: RoomNumber, by user: UserNumber, in writer: StoreWriter) throws {
         do {

@@ -2,7 +2,7 @@ import Matrix
 import RoomEngine
 import Store
 
-/// Decides which events of a room a user may see.
+/// Loads what is needed to decide which events of a room somebody may see; ``Visibility`` decides.
 ///
 /// [Room history visibility](https://spec.matrix.org/v1.19/client-server-api/#room-history-visibility)
 struct EventVisibility {
@@ -14,23 +14,18 @@ struct EventVisibility {
     {
         guard !events.isEmpty else { return [] }
         let record = try await store.read { try $0.memberships.membership(of: user, in: room) }
-        let visibilityKey = try await store.number(of: StateKey(.historyVisibility))
-        let memberKey = try await store.number(of: .member(id))
         let leftAt = try await end(of: record)
+        let memberKey = try await store.number(of: .member(id))
+        var rules = Rules(store: store, visibilityKey: try await store.number(of: StateKey(.historyVisibility)))
         var seen: [StoredEvent] = []
         for event in events {
-            let state = try await event.state.asyncMap { try await store.state($0) } ?? StateMap()
-            let rule = HistoryVisibility(of: try await self.event(visibilityKey.flatMap { state[$0] }))
-            let membership = try await self.event(memberKey.flatMap { state[$0] }).flatMap { Membership(of: $0) }
-            var candidates = [(rule, membership)]
-            // Where the event itself is what decides, the more permissive of before and after counts.
-            if event.stateKey == visibilityKey, visibilityKey != nil {
-                candidates.append((HistoryVisibility(of: try await self.event(event.replaces)), membership))
-            } else if event.stateKey == memberKey, memberKey != nil {
-                candidates.append((rule, try await self.event(event.replaces).flatMap { Membership(of: $0) }))
-            }
+            let member = try await rules.event(memberKey, before: event)
             let joinedLater = record?.membership == .join || (leftAt.map { event.position ?? $0 < $0 } ?? false)
-            if candidates.contains(where: { $0.0.allows($0.1, joinedLater: joinedLater) }) { seen.append(event) }
+            let isVisible = Visibility.isVisible(
+                event.event, to: id, visibility: try await rules.visibility(before: event),
+                membership: member.flatMap { Membership(of: $0) }, joinedLater: joinedLater
+            )
+            if isVisible { seen.append(event) }
         }
         return seen
     }
@@ -44,29 +39,91 @@ struct EventVisibility {
         return record.position
     }
 
-    private func event(_ number: EventNumber?) async throws -> Event? {
-        guard let number else { return nil }
-        return try await store.event(number)?.event
+    /// Those of `events`, all of one room, that a server may be given, in the same order.
+    ///
+    /// A server may be given what any of its users may see. Whether it takes part in the room is for the caller to see to.
+    func visible(_ events: [StoredEvent], toServer server: ServerName) async throws -> [StoredEvent] {
+        var rules = Rules(store: store, visibilityKey: try await store.number(of: StateKey(.historyVisibility)))
+        var seen: [StoredEvent] = []
+        for event in events {
+            let visibility = try await rules.visibility(before: event)
+            // Who was in the room matters only where history is hidden.
+            let isHidden = visibility == .invited || visibility == .joined
+            let memberships = isHidden ? try await rules.memberships(of: server, before: event) : []
+            if Visibility.isVisible(
+                event.event, toServer: server, visibility: visibility, memberships: memberships)
+            {
+                seen.append(event)
+            }
+        }
+        return seen
     }
-}
 
-/// Who may read a room's history: `history_visibility` of
-/// [`m.room.history_visibility`](https://spec.matrix.org/v1.19/client-server-api/#mroomhistory_visibility).
-enum HistoryVisibility: String, Sendable {
-    case worldReadable = "world_readable"
-    case shared, invited, joined
+    /// What states say, each looked up once.
+    private struct Rules {
+        let store: Store
+        let visibilityKey: StateKeyNumber?
+        private var visibilities: [EventNumber: HistoryVisibility] = [:]
+        private var members: [StateNumber: [(user: UserID, membership: Membership)]] = [:]
 
-    /// What an event says; without one, or where it says something unknown, `shared`.
-    init(of event: Event?) {
-        self = (event?.content["history_visibility"]?.string).flatMap(HistoryVisibility.init(rawValue:)) ?? .shared
-    }
+        init(store: Store, visibilityKey: StateKeyNumber?) {
+            self.store = store
+            self.visibilityKey = visibilityKey
+        }
 
-    func allows(_ membership: Membership?, joinedLater: Bool) -> Bool {
-        if self == .worldReadable || membership == .join { return true }
-        switch self {
-        case .shared: return joinedLater
-        case .invited: return membership == .invite
-        case .worldReadable, .joined: return false
+        /// The event of a key in the state just before an event.
+        func number(_ key: StateKeyNumber?, before event: StoredEvent) async throws -> EventNumber? {
+            guard let key else { return nil }
+            if event.stateKey == key { return event.replaces }
+            return try await event.state.asyncMap { try await store.state($0) }?[key]
+        }
+
+        func event(_ key: StateKeyNumber?, before event: StoredEvent) async throws -> Event? {
+            try await number(key, before: event).asyncMap { try await store.event($0)?.event } ?? nil
+        }
+
+        mutating func visibility(before event: StoredEvent) async throws -> HistoryVisibility {
+            guard let number = try await number(visibilityKey, before: event) else { return .shared }
+            if let known = visibilities[number] { return known }
+            let visibility = HistoryVisibility(of: try await store.event(number)?.event)
+            visibilities[number] = visibility
+            return visibility
+        }
+
+        mutating func memberships(of server: ServerName, before event: StoredEvent) async throws -> [Membership] {
+            guard let state = event.state else { return [] }
+            var found = members[state]
+            if found == nil {
+                let loaded = try await load(state, server)
+                members[state] = loaded
+                found = loaded
+            }
+            // The state is the one after the event.
+            var memberships = (found ?? []).filter { event.event.state != .member($0.user) }.map(\.membership)
+            if event.event.type == .member, let user = event.event.stateKey.flatMap({ UserID($0.string) }),
+                user.isLocal(to: server),
+                let before = try await event.replaces.asyncMap({ try await store.event($0)?.event }) ?? nil,
+                let membership = Membership(of: before)
+            {
+                memberships.append(membership)
+            }
+            return memberships
+        }
+
+        private func load(_ state: StateNumber, _ server: ServerName) async throws -> [(UserID, Membership)] {
+            let map = try await store.state(state)
+            let entries = map.map { ($0.key, $0.value) }
+            return try await store.read { reader in
+                var found: [(UserID, Membership)] = []
+                for (key, number) in entries {
+                    let name = try reader.identifiers.stateKey(key)
+                    guard name.type == .member, let user = UserID(name.key.string), user.isLocal(to: server),
+                        let event = try reader.events.event(number), let membership = Membership(of: event.event)
+                    else { continue }
+                    found.append((user, membership))
+                }
+                return found
+            }
         }
     }
 }

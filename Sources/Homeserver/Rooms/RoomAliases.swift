@@ -5,6 +5,10 @@ import Store
 public protocol RoomAliases: Sendable {
     /// The room that an alias of this server leads to, or `nil`.
     func room(of alias: RoomAlias) async throws -> RoomNumber?
+    /// What an alias leads to, here or at the server that it names, and which servers are there.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND`.
+    func resolve(_ alias: RoomAlias) async throws -> ResolvedAlias
     /// Gives a new alias to a room.
     ///
     /// - Throws: 400 `M_ROOM_IN_USE` if the alias leads somewhere already.

@@ -1,80 +1,166 @@
 import Matrix
 import Store
 
+/// What became of one request: which of the batch's events are its.
+struct RoomPlan: Sendable {
+    /// Its events, by their place in the batch.
+    let events: Range<Int>
+}
+
 /// Writes what a lane has decided, in one transaction.
 struct RoomCommit {
+    /// The requests of the batch.
     let plans: [RoomPlan]
-    let final: RoomHead
+    /// The head that was decided on.
+    let before: RoomHead
+    /// What was decided.
+    let work: RoomWork
 
-    /// Writes the plans' events and moves the room's head.
+    /// Writes the batch's events and moves the room's head.
     ///
     /// - Returns: The head as stored.
     /// - Throws: ``KnownTransaction``, `StoreError.headMoved`.
     func write(_ writer: StoreWriter) throws -> RoomHead {
-        guard let first = plans.first else { return final }
-        var head = final
-        let before = first.headBefore
-        let events = plans.flatMap(\.events)
-        guard !events.isEmpty else { return final }
+        var head = work.head
+        guard !work.planned.isEmpty else { return before }
         try checkTransactions(writer)
-        if before.count == 0, let id = head.id { try writer.rooms.insert(head.number, id, version: head.version) }
+        if before.count == 0, let id = head.id {
+            try writer.rooms.insert(head.number, id, version: head.version)
+        }
+        var states = StateCommit(room: head.number, states: work.states, known: before.chain)
+        try writeEvents(&head, &states, writer)
 
-        var chain = before.chain
-        var position = try writer.journal.reserve(events.count)
-        var uses: [StateNumber: Int] = [:]
-        for planned in events {
-            if let key = planned.stateKey {
-                if let previous = chain {
-                    chain = try writer.states.insert(
-                        room: head.number, after: previous, changes: [key: planned.number], map: planned.stateAfter
-                    )
-                } else {
-                    chain = try writer.states.insertFirst(room: head.number, planned.stateAfter)
-                }
-            }
-            if let chain { uses[chain.number, default: 0] += 1 }
-            let stored = planned.stored(room: head.number, position: position, state: chain?.number)
-            try writer.events.insert(stored)
-            if let member = planned.member {
-                try writer.memberships.set(
-                    member.membership, of: member.user, in: head.number, event: planned.number, position: position
-                )
-            }
-            if let redaction = planned.redaction {
-                try writer.events.redact(redaction.target, to: redaction.redacted, by: planned.number)
-            }
-            try writer.journal.append(.event(stored, subject: planned.member?.user), at: position)
-            head.position = position
-            position = StreamPosition(position.rawValue + 1)
-        }
-        if let chain {
-            // The room itself points to its current state.
-            uses[chain.number, default: 0] += 1
-            if let old = before.chain { uses[old.number, default: 0] -= 1 }
-        }
-        for (state, count) in uses where count != 0 { try writer.states.retain(state, count: count) }
+        let current = try states.chain(of: head.place, writer)
+        if let current { states.uses[current.number, default: 0] += 1 }
+        // The room itself points to its current state.
+        if let old = before.chain { states.uses[old.number, default: 0] -= 1 }
+        for (state, count) in states.uses where count != 0 { try writer.states.retain(state, count: count) }
 
         let old = Set(before.extremities.map(\.number))
         let new = Set(head.extremities.map(\.number))
         try writer.rooms.setForwardExtremities(
             head.number, removing: Array(old.subtracting(new)), adding: Array(new.subtracting(old))
         )
-        try writer.rooms.advance(head.number, from: before.count, state: chain?.number, position: head.position)
-        head.chain = chain
+        try writer.rooms.advance(head.number, from: before.count, state: current?.number, position: head.position)
+        head.chain = current
+        head.place = current.map { .stored($0.number) } ?? .none
         head.count = before.count + 1
         return head
+    }
+
+    private func writeEvents(_ head: inout RoomHead, _ states: inout StateCommit, _ writer: StoreWriter) throws {
+        let atEnd = work.planned.filter { $0.timeline == .end }
+        let entries = atEnd.count + atEnd.count { !$0.otherMemberships.isEmpty }
+        var history = try writer.events.reserveHistory(work.planned.count { $0.timeline == .history }).makeIterator()
+        var written: [EventNumber: StoredEvent] = [:]
+        var position = entries > 0 ? try writer.journal.reserve(entries) : head.position
+        for planned in work.planned {
+            let state = try states.chain(of: planned.stateAfter, writer)
+            let roomState = try planned.roomState.flatMap { try states.chain(of: $0, writer) }
+            if let state { states.uses[state.number, default: 0] += 1 }
+            if let roomState { states.uses[roomState.number, default: 0] += 1 }
+            let place: StreamPosition? =
+                switch planned.timeline {
+                case .end: position
+                case .history: history.next()
+                case .none: nil
+                }
+            let stored = planned.stored(
+                room: head.number, position: place, state: state?.number, roomState: roomState?.number
+            )
+            try writer.events.insert(stored)
+            written[planned.number] = stored
+            if planned.event.sender.server != work.services.serverName || !planned.missingPrevEvents.isEmpty {
+                try writer.graph.removeBackwardExtremity(planned.event.eventID, of: head.number)
+                try writer.graph.addBackwardExtremities(planned.missingPrevEvents, of: head.number)
+            }
+            for change in planned.memberships { try write(change, in: head.number, at: position, writer) }
+            for redaction in planned.redactions {
+                // Of the same batch the target is known as it has just been stored.
+                let target = written[redaction.target.number] ?? redaction.target
+                try writer.events.redact(target, to: redaction.redacted, by: redaction.by)
+            }
+            if let unknown = planned.redactsUnknown {
+                try writer.graph.addPendingRedaction(of: unknown, by: planned.number)
+            }
+            guard planned.timeline == .end else { continue }
+            try writer.journal.append(.event(stored, subject: planned.subject?.user), at: position)
+            head.position = position
+            position = StreamPosition(position.rawValue + 1)
+            if !planned.otherMemberships.isEmpty {
+                try writer.journal.append(
+                    .memberships(head.number, of: planned.otherMemberships.map(\.user)), at: position)
+                head.position = position
+                position = StreamPosition(position.rawValue + 1)
+            }
+        }
+    }
+
+    private func write(
+        _ change: MembershipChange, in room: RoomNumber, at position: StreamPosition, _ writer: StoreWriter
+    ) throws {
+        if let membership = change.membership, let event = change.event {
+            try writer.memberships.set(membership, of: change.user, in: room, event: event, position: position)
+        } else {
+            try writer.memberships.remove(of: change.user, in: room)
+        }
     }
 
     /// A client that did not hear of our answer sends again: what it sent is then there already.
     private func checkTransactions(_ writer: StoreWriter) throws {
         for (index, plan) in plans.enumerated() {
-            for event in plan.events {
+            for event in work.planned[plan.events] {
                 guard let transaction = event.transaction else { continue }
                 let known = try writer.read.events.event(
-                    sender: event.sender, room: final.number, transaction: transaction
+                    sender: event.sender, room: work.head.number, transaction: transaction
                 )
                 if let known { throw KnownTransaction(index: index, event: known) }
             }
         }
     }
+}
+
+/// Stores the states of a batch, each when something first points to it.
+private struct StateCommit {
+    let room: RoomNumber
+    let states: [PlannedState]
+    private var chains: [Int: StateChain] = [:]
+    private var stored: [StateNumber: StateChain] = [:]
+    /// How many more records point to a state.
+    var uses: [StateNumber: Int] = [:]
+
+    init(room: RoomNumber, states: [PlannedState], known: StateChain?) {
+        self.room = room
+        self.states = states
+        if let known { stored[known.number] = known }
+    }
+
+    mutating func chain(of place: WorkingState.Place, _ writer: StoreWriter) throws -> StateChain? {
+        switch place {
+        case .none: return nil
+        case .stored(let number):
+            if let chain = stored[number] { return chain }
+            let chain = try writer.read.states.chain(number)
+            stored[number] = chain
+            return chain
+        case .planned(let index):
+            if let chain = chains[index] { return chain }
+            let state = states[index]
+            let chain: StateChain
+            if let base = try self.chain(of: state.base, writer) {
+                chain = try writer.states.insert(room: room, after: base, changes: state.changes, map: state.map)
+            } else {
+                chain = try writer.states.insertFirst(room: room, state.map)
+            }
+            chains[index] = chain
+            return chain
+        }
+    }
+}
+
+extension PlannedEvent {
+    /// The change of membership that the event itself is.
+    var subject: MembershipChange? { memberships.first { $0.event == number } }
+    /// The changes of membership that came about with it otherwise.
+    var otherMemberships: [MembershipChange] { memberships.filter { $0.event != number } }
 }

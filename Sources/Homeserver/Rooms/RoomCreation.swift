@@ -71,16 +71,24 @@ extension RoomService {
         let alias = room.alias
         let aliases = aliases
         let isPublished = room.isPublished
-        let sent = try await lane.submit(
-            .init(
-                drafts: { _ in drafts },
-                alongside: { writer, number in
-                    if let alias { try aliases.claim(alias, for: number, by: creator.number, in: writer) }
-                    if isPublished { try writer.rooms.setPublished(number, true) }
-                })
+        let sent = try await lane.send(
+            { _ in drafts },
+            alongside: { writer, number in
+                if let alias { try aliases.claim(alias, for: number, by: creator.number, in: writer) }
+                if isPublished { try writer.rooms.setPublished(number, true) }
+            }
         )
         guard let created = sent.first?.event else { throw MatrixError.internalError }
         add(lane)
+        for user in room.invite where !user.isLocal(to: serverName) {
+            let content = try await memberContent(user, .invite, isDirect: room.isDirect)
+            let draft = EventDraft(sender: creator.id, state: .member, key: user.string, content: content)
+            do { try await inviteRemotely(user, draft, to: number) } catch let error as MatrixError {
+                // The room is there all the same; whoever made it can invite again.
+                services.logger.notice(
+                    "an invitation to a new room failed", metadata: ["user": "\(user)", "error": "\(error.message)"])
+            }
+        }
         return created.event.roomID
     }
 
@@ -116,7 +124,7 @@ extension RoomService {
                     "m.topic": ["m.text": [["body": .string(topic), "mimetype": "text/plain"]]],
                 ])
         }
-        for user in room.invite {
+        for user in room.invite where user.isLocal(to: serverName) {
             add(.member, try await memberContent(user, .invite, isDirect: room.isDirect), key: user.string)
         }
         drafts[0].timestamp = creationTimestamp()

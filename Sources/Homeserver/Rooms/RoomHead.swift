@@ -19,7 +19,9 @@ public struct RoomHead: Sendable {
     public let version: RoomVersion
     /// How often the head has moved; what the store checks.
     var count: Int64
-    /// The current state as it is stored.
+    /// How the current state is stored.
+    var place: WorkingState.Place
+    /// The chain of deltas that the current state is stored as.
     var chain: StateChain?
     /// The current state.
     public internal(set) var state: StateMap
@@ -44,6 +46,7 @@ public struct RoomHead: Sendable {
         self.id = id
         self.version = version
         count = 0
+        place = .none
         state = StateMap()
         extremities = []
         position = StreamPosition(0)
@@ -62,9 +65,11 @@ public struct RoomHead: Sendable {
         isBlocked = record.isBlocked
         position = record.position
         if let state = record.state {
+            place = .stored(state)
             chain = try reader.states.chain(state)
             self.state = try reader.states.map(state)
         } else {
+            place = .none
             state = StateMap()
         }
         let extremities = try reader.rooms.forwardExtremities(number)
@@ -81,13 +86,4 @@ public struct RoomHead: Sendable {
             powerLevels = try reader.events.event(event).map { (event, PowerLevelContent($0.event)) }
         }
     }
-
-    /// What the next event's depth is.
-    var nextDepth: Int64 {
-        min((extremities.map(\.depth).max() ?? 0) + 1, JSON.maximumInteger)
-    }
-
-    /// The events that the next event names as the ones before it: the newest if there are too many, so that the number of
-    /// extremities shrinks with every event.
-    var prevEvents: ArraySlice<Extremity> { extremities.suffix(Event.maximumPrevEvents) }
 }

@@ -7,19 +7,21 @@ import Synchronization
 /// Everything that changes one room passes here, one after the other: what waits is taken as a batch, each request is decided on
 /// top of the one before, and the batch is stored in one transaction. Whoever asked hears of it once it is durable.
 final class RoomLane: Sendable {
-    /// What somebody wants of the room: drafts made from the room as it is when their turn comes, all or none of them.
+    /// What somebody wants of the room.
     struct Request: Sendable {
-        /// Makes the drafts. May look at the room and refuse.
-        let drafts: @Sendable (RoomView) async throws -> [EventDraft]
-        /// Stores what goes with them, in the same transaction.
-        let alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)?
+        /// Does it, on top of what those before have done: all of it or, when it throws, nothing. May be called again where another
+        /// node was faster.
+        let decide: @Sendable (inout RoomWork) async throws -> Void
+        /// Stores what goes with it, in the same transaction.
+        var alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)?
         /// Whether an administrator's closing of the room does not matter.
         var ignoresBlock = false
     }
 
     private struct Waiting {
         let request: Request
-        let continuation: CheckedContinuation<[SentEvent], any Error>
+        /// The identifier of the event that the request's transaction had become before, if it turns out to be known.
+        let continuation: CheckedContinuation<EventID?, any Error>
     }
 
     private struct State {
@@ -53,6 +55,9 @@ final class RoomLane: Sendable {
         }
     }
 
+    /// Lets the room begin here, if this server has not known it until now.
+    func prepare(_ head: RoomHead) { state.withLock { if $0.head == nil { $0.head = head } } }
+
     /// Where the room stands, or `nil` if there is no such room.
     func head() async throws -> RoomHead? {
         if let head = state.withLock({ $0.head }) { return head }
@@ -67,8 +72,45 @@ final class RoomLane: Sendable {
         }
     }
 
+    /// Sends the drafts that `make` makes of the room as it is when their turn comes, all or none of them.
+    func send(
+        _ make: @escaping @Sendable (RoomView) async throws -> [EventDraft],
+        alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)? = nil
+    ) async throws -> [SentEvent] {
+        let results = Mutex<[SentEvent]>([])
+        let known = try await submit(
+            Request(
+                decide: { work in
+                    let drafts = try await make(work.view)
+                    let sent = try await work.send(drafts)
+                    results.withLock { $0 = sent }
+                }, alongside: alongside
+            ))
+        if let known { return [SentEvent(id: known, event: nil)] }
+        return results.withLock { $0 }
+    }
+
+    /// Does something with the room, and waits until it is durable or refused.
+    func perform<T: Sendable>(
+        _ body: @escaping @Sendable (inout RoomWork) async throws -> T,
+        alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)? = nil
+    ) async throws -> T {
+        let result = Mutex<T?>(nil)
+        _ = try await submit(
+            Request(
+                decide: { work in
+                    let outcome = try await body(&work)
+                    result.withLock { $0 = outcome }
+                }, alongside: alongside, ignoresBlock: true
+            ))
+        guard let outcome = result.withLock({ $0 }) else { throw MatrixError.internalError }
+        return outcome
+    }
+
     /// Asks for something, and waits until it is durable or refused.
-    func submit(_ request: Request) async throws -> [SentEvent] {
+    ///
+    /// - Returns: The event that the request's transaction had become before, if it had been carried out already.
+    func submit(_ request: Request) async throws -> EventID? {
         try await withCheckedThrowingContinuation { continuation in
             let (accepted, start) = state.withLock { state in
                 guard state.waiting.count < Self.queueLimit else { return (false, false) }
@@ -104,13 +146,13 @@ final class RoomLane: Sendable {
             do {
                 let (decided, refused) = try await decide(remaining)
                 for (waiting, error) in refused { waiting.continuation.resume(throwing: error) }
-                remaining = decided.map(\.waiting)
+                remaining = decided.waiting
                 if remaining.isEmpty { return }
                 try await store(decided)
-                for item in decided { item.waiting.continuation.resume(returning: item.plan.results) }
+                for waiting in remaining { waiting.continuation.resume(returning: nil) }
                 return
             } catch let known as KnownTransaction {
-                remaining[known.index].continuation.resume(returning: [SentEvent(id: known.event, event: nil)])
+                remaining[known.index].continuation.resume(returning: known.event)
                 remaining.remove(at: known.index)
             } catch StoreError.headMoved where attempts < 10 {
                 attempts += 1
@@ -123,29 +165,32 @@ final class RoomLane: Sendable {
         }
     }
 
+    /// A batch that has been decided on.
     private struct Decided {
-        let waiting: Waiting
-        let plan: RoomPlan
+        let before: RoomHead
+        var work: RoomWork
+        var waiting: [Waiting] = []
+        var plans: [RoomPlan] = []
     }
 
-    private func decide(_ batch: [Waiting]) async throws -> ([Decided], [(Waiting, any Error)]) {
+    private func decide(_ batch: [Waiting]) async throws -> (Decided, [(Waiting, any Error)]) {
         guard let head = try await head() else {
             throw MatrixError.notFound("There is no such room")
         }
-        var working = RoomWork(head: head, services: services)
-        var decided: [Decided] = []
+        var decided = Decided(before: head, work: RoomWork(head: head, services: services))
         var refused: [(Waiting, any Error)] = []
         for waiting in batch {
             // A value: what a refused request has begun is dropped with the copy.
-            var attempt = working
+            var attempt = decided.work
             do {
                 if head.isBlocked, !waiting.request.ignoresBlock {
                     throw MatrixError.forbidden("This room has been closed by an administrator")
                 }
-                let drafts = try await waiting.request.drafts(attempt.view)
-                let plan = try await attempt.plan(drafts)
-                working = attempt
-                decided.append(Decided(waiting: waiting, plan: plan))
+                try await waiting.request.decide(&attempt)
+                let first = decided.work.planned.count
+                decided.work = attempt
+                decided.waiting.append(waiting)
+                decided.plans.append(RoomPlan(events: first..<attempt.planned.count))
             } catch {
                 refused.append((waiting, error))
             }
@@ -153,16 +198,15 @@ final class RoomLane: Sendable {
         return (decided, refused)
     }
 
-    private func store(_ decided: [Decided]) async throws {
-        guard let last = decided.last,
-            decided.contains(where: { !$0.plan.events.isEmpty || $0.waiting.request.alongside != nil })
-        else { return }
-        let plans = decided.map(\.plan)
-        let alongside = decided.compactMap(\.waiting.request.alongside)
+    private func store(_ decided: Decided) async throws {
+        guard !decided.work.planned.isEmpty || decided.waiting.contains(where: { $0.request.alongside != nil }) else {
+            return
+        }
+        let alongside = decided.waiting.compactMap(\.request.alongside)
         let number = number
-        let final = last.plan.headAfter
+        let commit = RoomCommit(plans: decided.plans, before: decided.before, work: decided.work)
         try await services.store.write { [self] writer in
-            let stored = try RoomCommit(plans: plans, final: final).write(writer)
+            let stored = try commit.write(writer)
             for extra in alongside { try extra(writer, number) }
             // Readers that the journal wakes find the new head in place.
             writer.sql.onCommit { self.state.withLock { $0.head = stored } }

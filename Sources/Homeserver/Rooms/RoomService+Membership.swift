@@ -3,22 +3,36 @@ import RoomEngine
 import Store
 
 extension RoomService {
-    /// Joins a room of which this server is part.
+    /// Joins a room: here, if this server is in it, or else through another server.
     ///
     /// [POST /rooms/{roomId}/join](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidjoin)
     ///
-    /// - Parameter extra: Members of the event's content beside the membership, such as a reason or a signed third-party invite.
-    public func join(_ room: RoomID, by user: Requester, extra: JSONObject = [:]) async throws {
-        let number = try await number(of: room)
+    /// - Parameters:
+    ///   - via: Servers that may be in the room.
+    ///   - extra: Members of the event's content beside the membership, such as a reason or a signed third-party invite.
+    public func join(
+        _ room: RoomID, via: [ServerName] = [], by user: Requester, extra: JSONObject = [:]
+    ) async throws {
         var content = try await memberContent(user.id, .join)
         for member in extra.members { content[member.name.string] = member.value }
-        let wanted = content
+        guard let number = try await store.number(of: room), try await participates(in: number) else {
+            return try await joinRemotely(room, via: via, by: user, content: content)
+        }
+        do {
+            try await joinLocally(room, number, by: user, content: content)
+        } catch let error as MatrixError where error.code == .unableToGrantJoin && federation != nil {
+            try await joinRemotely(room, via: via, by: user, content: content, isInside: true)
+        }
+    }
+
+    /// Joins a room that this server is in.
+    func joinLocally(_ room: RoomID, _ number: RoomNumber, by user: Requester, content: JSONValue) async throws {
         _ = try await submit(number) { [self] view in
             if let current = try await view.event(.member(user.id)), Membership(of: current.event) == .join {
                 // Joining again changes nothing.
                 return [Self.repeating(current)]
             }
-            let content = try await authorizingJoin(wanted, of: user, view)
+            let content = try await authorizingJoin(content, of: user, view)
             return [EventDraft(sender: user.id, state: .member, key: user.id.string, content: content)]
         }
     }
@@ -34,9 +48,13 @@ extension RoomService {
     /// Knocks on a room.
     ///
     /// [POST /knock/{roomIdOrAlias}](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3knockroomidoralias)
-    public func knock(on room: RoomID, by user: Requester, reason: String?) async throws {
-        let number = try await number(of: room)
+    public func knock(
+        on room: RoomID, via: [ServerName] = [], by user: Requester, reason: String?
+    ) async throws {
         let content = try await memberContent(user.id, .knock, reason: reason)
+        guard let number = try await store.number(of: room), try await participates(in: number) else {
+            return try await knockRemotely(room, via: via, by: user, content: content)
+        }
         _ = try await submit(number) { view in
             guard view.head.version.knocking else { throw MatrixError.forbidden("One cannot knock on this room") }
             return [EventDraft(sender: user.id, state: .member, key: user.id.string, content: content)]
@@ -48,13 +66,17 @@ extension RoomService {
     /// [POST /rooms/{roomId}/invite](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidinvite)
     public func invite(_ target: UserID, to room: RoomID, by user: Requester, reason: String?) async throws {
         let number = try await number(of: room)
-        try checkReachable(target)
         let content = try await memberContent(target, .invite, reason: reason)
+        let draft = EventDraft(sender: user.id, state: .member, key: target.string, content: content)
+        if !target.isLocal(to: serverName) {
+            try await inviteRemotely(target, draft, to: number)
+            return
+        }
         _ = try await submit(number) { view in
             if try await view.membership(of: target) == .ban {
                 throw MatrixError.forbidden("This person is banned from the room")
             }
-            return [EventDraft(sender: user.id, state: .member, key: target.string, content: content)]
+            return [draft]
         }
     }
 
@@ -70,6 +92,13 @@ extension RoomService {
         var content: JSONValue = ["membership": "leave"]
         if let reason { content["reason"] = .string(reason) }
         let final = content
+        if try await !participates(in: room) {
+            let record = try await store.read { try $0.memberships.membership(of: user.number, in: room) }
+            guard let record, record.membership == .invite || record.membership == .knock else {
+                throw MatrixError.forbidden("You are not in this room")
+            }
+            return try await leaveRemotely(try await store.room(room), by: user, content: final)
+        }
         _ = try await submit(room) { view in
             let current = try await view.membership(of: user.id)
             guard let current, current != .leave, current != .ban else {
@@ -181,11 +210,9 @@ extension RoomService {
         }
     }
 
-    /// Users of other servers can be invited once this server federates.
+    /// Users of other servers can be reached only where this server federates.
     func checkReachable(_ target: UserID) throws {
-        guard target.isLocal(to: serverName) else {
-            throw MatrixError.forbidden("This server does not federate with \(target.server)")
-        }
+        if !target.isLocal(to: serverName) { _ = try requireFederation() }
     }
 
     /// In a restricted room: names a user of this server who could have invited the one who joins because they are in one of the

@@ -42,7 +42,7 @@ extension RoomService {
         let record = try await store.read { try $0.memberships.membership(of: user.number, in: room) }
         if record?.membership == .join { return view.head.state }
         if let record, record.membership == .leave || record.membership == .ban, !record.isForgotten,
-            let left = try await store.event(record.event), try await wasIn(left), let state = left.state
+            let left = try await store.event(record.event), try await wasIn(left), let state = left.timelineState
         {
             return try await store.state(state)
         }
@@ -91,8 +91,8 @@ extension RoomService {
         let number = try await number(of: room)
         var state = try await readableState(number, by: user)
         if let at {
-            let last = try await store.read { try $0.events.last(in: number, through: at.position) }
-            if let past = last?.state { state = try await store.state(past) }
+            let past = try await store.read { try $0.events.roomState(of: number, at: at.position) }
+            if let past { state = try await store.state(past) }
         }
         let keys = state.map { ($0.key, $0.value) }
         let members = try await store.read { reader in
@@ -200,7 +200,8 @@ extension RoomService {
 
     /// The current memberships of those who sent `events`.
     private func senders(of events: [StoredEvent], in room: RoomNumber) async throws -> [StoredEvent] {
-        guard let last = events.max(by: { ($0.position ?? .init(.min)) < ($1.position ?? .init(.min)) })?.state else {
+        guard let last = events.max(by: { ($0.position ?? .init(.min)) < ($1.position ?? .init(.min)) })?.timelineState
+        else {
             return []
         }
         let state = try await store.state(last)
@@ -247,7 +248,7 @@ extension RoomService {
         let visibleAfter = try await allowed(after)
         let last = after.last ?? event
         var state: [StoredEvent] = []
-        if let map = last.state {
+        if let map = last.timelineState {
             let all = try await store.events(try await store.state(map).map(\.value)).values
             let senders = Set((visibleBefore + [event] + visibleAfter).map(\.event.sender.string))
             state = all.filter { candidate in

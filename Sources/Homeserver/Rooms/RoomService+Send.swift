@@ -91,8 +91,11 @@ extension RoomService {
                 value[member.name.string] = member.value
             }
         }
-        if membership == .invite { try checkReachable(target) }
         let final = value.json
+        if membership == .invite, !target.isLocal(to: serverName) {
+            let draft = EventDraft(sender: sender.id, type: .member, stateKey: key, content: final)
+            return try await inviteRemotely(target, draft, to: number)
+        }
         return try await submit(number) { [self] view in
             var content = final
             if membership == .join, target == sender.id {

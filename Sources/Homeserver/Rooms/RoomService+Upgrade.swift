@@ -39,16 +39,15 @@ extension RoomService {
             number: newNumber, services: services, head: RoomHead(new: newNumber, id: id, version: version))
         let aliases = aliases
         let wasPublished = record?.isPublished ?? false
-        let sent = try await lane.submit(
-            .init(
-                drafts: { _ in drafts },
-                alongside: { writer, new in
-                    try aliases.move(from: number, to: new, in: writer)
-                    if wasPublished {
-                        try writer.rooms.setPublished(new, true)
-                        try writer.rooms.setPublished(number, false)
-                    }
-                })
+        let sent = try await lane.send(
+            { _ in drafts },
+            alongside: { writer, new in
+                try aliases.move(from: number, to: new, in: writer)
+                if wasPublished {
+                    try writer.rooms.setPublished(new, true)
+                    try writer.rooms.setPublished(number, false)
+                }
+            }
         )
         guard let created = sent.first?.event else { throw MatrixError.internalError }
         add(lane)

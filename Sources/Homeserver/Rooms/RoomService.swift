@@ -50,6 +50,10 @@ public final class RoomService: Sendable {
     let aliases: any RoomAliases
     let activeUsers: ActiveUsers
     let defaultVersion: RoomVersion
+    /// What is needed to reach other servers; `nil` for a server that is alone.
+    let federation: RoomFederation?
+    /// Who enters rooms through other servers.
+    let entering = RoomGate()
     private let lanes = Mutex<[RoomNumber: RoomLane]>([:])
     private let lastCreation = Mutex<Int64>(0)
 
@@ -68,10 +72,11 @@ public final class RoomService: Sendable {
     ///   - profiles: Names and pictures for membership events.
     ///   - aliases: The directory of aliases.
     ///   - activeUsers: Who is using their client.
+    ///   - federation: What is needed to reach other servers; `nil` for a server that is alone.
     public init(
         store: Store, clock: any Clock, randomness: any Randomness, serverName: ServerName, signingKey: SigningKey,
         defaultVersion: RoomVersion, profiles: any MemberProfiles, aliases: any RoomAliases,
-        activeUsers: ActiveUsers, logger: Logger
+        activeUsers: ActiveUsers, federation: RoomFederation? = nil, logger: Logger
     ) {
         services = RoomWriterServices(
             store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKey,
@@ -81,6 +86,7 @@ public final class RoomService: Sendable {
         self.aliases = aliases
         self.activeUsers = activeUsers
         self.defaultVersion = defaultVersion
+        self.federation = federation
         store.journal.listen { [weak self] entries in self?.follow(entries) }
     }
 
@@ -128,15 +134,10 @@ public final class RoomService: Sendable {
         return number
     }
 
-    /// The room that an alias leads to.
+    /// The room that an alias leads to, and servers that are in it.
     ///
     /// - Throws: 404 `M_NOT_FOUND`.
-    public func resolve(_ alias: RoomAlias) async throws -> RoomID {
-        guard alias.server == serverName, let room = try await aliases.room(of: alias) else {
-            throw MatrixError.notFound("The alias \(alias) leads nowhere")
-        }
-        return try await store.room(room)
-    }
+    public func resolve(_ alias: RoomAlias) async throws -> ResolvedAlias { try await aliases.resolve(alias) }
 
     /// Checks that guests may enter a room.
     ///
@@ -165,7 +166,7 @@ public final class RoomService: Sendable {
     func submit(
         _ room: RoomNumber, _ make: @escaping @Sendable (RoomView) async throws -> [EventDraft]
     ) async throws -> SentEvent {
-        let sent = try await lane(room).submit(.init(drafts: make, alongside: nil))
+        let sent = try await lane(room).send(make)
         guard let last = sent.last else { throw MatrixError.internalError }
         return last
     }

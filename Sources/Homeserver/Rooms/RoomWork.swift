@@ -2,37 +2,69 @@ import Matrix
 import RoomEngine
 import Store
 
-/// An event that has been decided but is not stored yet.
+/// An event that has been decided on but is not stored yet.
 struct PlannedEvent: Sendable {
     let number: EventNumber
     let event: Event
     let sender: UserNumber
     let stateKey: StateKeyNumber?
-    /// The user whose membership it sets, and to what.
-    let member: (user: UserNumber, membership: Membership)?
+    let status: EventStatus
+    /// Where clients see it.
+    let timeline: Timeline
+    /// The event whose place in the state before it it takes.
     let replaces: EventNumber?
     let transaction: EventTransaction?
-    /// What it redacts, in its redacted form.
-    let redaction: (target: StoredEvent, redacted: Event)?
+    /// What is redacted with it: what it redacts, or itself, in redacted form, and by which event.
+    var redactions: [PlannedRedaction] = []
+    /// What it redacts, if that is an event that this server does not have.
+    var redactsUnknown: EventID?
+    /// Events before it that this server does not have.
+    var missingPrevEvents: [EventID] = []
     let receivedTimestamp: Int64
-    /// The state after it; equal to the one before for message events.
-    let stateAfter: StateMap
+    /// The state after it.
+    let stateAfter: WorkingState.Place
+    /// The room's current state after it, if that is another.
+    var roomState: WorkingState.Place?
+    /// Whose membership of the room changed with it.
+    var memberships: [MembershipChange] = []
+
+    enum Timeline: Sendable {
+        /// At the end of it.
+        case end
+        /// Before its beginning: history.
+        case history
+        /// Nowhere: it has been rejected or has failed softly.
+        case none
+    }
 }
 
-/// What became of one request: its events in order, and where the room stands after them.
-struct RoomPlan: Sendable {
-    var events: [PlannedEvent]
-    var results: [SentEvent]
-    var headAfter: RoomHead
-    var headBefore: RoomHead
+/// A redaction that is stored with a batch.
+struct PlannedRedaction: Sendable {
+    let target: StoredEvent
+    let redacted: Event
+    let by: EventNumber
 }
 
-/// A room on which a batch is being decided.
-struct RoomWork {
-    private var head: RoomHead
-    private var pending: [EventNumber: StoredEvent] = [:]
-    private var transactions: [EventTransaction: EventID] = [:]
-    private let services: RoomWriterServices
+/// A user's membership in the room's current state has become another.
+struct MembershipChange: Sendable {
+    let user: UserNumber
+    /// `nil`: the state says nothing about the user any more.
+    let membership: Membership?
+    let event: EventNumber?
+}
+
+/// A room on which a batch is being decided. A value: what one request of the batch has begun and is refused goes with the copy.
+struct RoomWork: Sendable {
+    var head: RoomHead
+    /// What the batch stores, in order.
+    var planned: [PlannedEvent] = []
+    /// The states that the batch makes.
+    var states: [PlannedState] = []
+    var pending: [EventNumber: StoredEvent] = [:]
+    var numbersByID: [EventID: EventNumber] = [:]
+    var placesAfter: [EventNumber: WorkingState.Place] = [:]
+    var transactions: [EventTransaction: EventID] = [:]
+    let services: RoomWriterServices
 
     init(head: RoomHead, services: RoomWriterServices) {
         self.head = head
@@ -40,159 +72,207 @@ struct RoomWork {
     }
 
     var view: RoomView { RoomView(head: head, store: services.store, pending: pending) }
+    var current: WorkingState { WorkingState(place: head.place, map: head.state) }
 
-    /// Builds, signs and authorizes the drafts one on top of the other.
-    mutating func plan(_ drafts: [EventDraft]) async throws -> RoomPlan {
-        let before = head
-        var plan = RoomPlan(events: [], results: [], headAfter: head, headBefore: before)
-        for draft in drafts {
-            if let transaction = draft.transaction, let known = transactions[transaction] {
-                plan.results.append(SentEvent(id: known, event: nil))
-                continue
-            }
-            if let same = try await unchanged(draft) {
-                plan.results.append(SentEvent(id: same.event.eventID, event: same))
-                continue
-            }
-            let planned = try await build(draft)
-            if let transaction = draft.transaction { transactions[transaction] = planned.event.eventID }
-            let stored = planned.stored(room: head.number, position: nil, state: nil)
-            plan.events.append(planned)
-            plan.results.append(SentEvent(id: planned.event.eventID, event: stored))
-        }
-        plan.headAfter = head
-        return plan
-    }
+    // MARK: Looking up
 
-    /// The current event, if the draft is a state event of the same sender that would change nothing.
-    private func unchanged(_ draft: EventDraft) async throws -> StoredEvent? {
-        guard let stateKey = draft.stateKey, draft.transaction == nil else { return nil }
-        guard let current = try await view.event(StateKey(draft.type, stateKey.string)) else { return nil }
-        guard current.event.sender == draft.sender, current.redactedBy == nil,
-            CanonicalJSON.text(of: current.event.content) == CanonicalJSON.text(of: draft.content)
-        else { return nil }
-        return current
-    }
-
-    private mutating func build(_ draft: EventDraft) async throws -> PlannedEvent {
-        let version = head.version
-        let keys = Authorization.requiredKeys(
-            type: draft.type, stateKey: draft.stateKey, sender: draft.sender, content: draft.content, version: version
-        )
-        let authState = try await view.authState(keys)
-        let authEvents = keys.compactMap { authState.events[$0]?.event.eventID }
-        let now = services.clock.now
-        let builder = EventBuilder(
-            version: version, roomID: draft.type == .create && version.roomIDIsCreateHash ? nil : head.id,
-            type: draft.type,
-            stateKey: draft.stateKey, sender: draft.sender, content: draft.content,
-            originServerTS: draft.timestamp ?? now, depth: head.nextDepth, prevEvents: head.prevEvents.map(\.id),
-            authEvents: authEvents, redacts: draft.redacts, origin: services.serverName,
-            eventIDToken: version.eventIDFormat == .chosenByServer ? services.randomness.text(18) : nil
-        )
-        let event = try EventBuilding.build(builder, services: services, hashesOf: try await predecessors(authState))
-        if case .failure(let rejection) = Authorization.check(event, against: authState) {
-            throw MatrixError(rejection)
-        }
-        if version.stateResolution != .v1 || draft.type == .redaction { try await checkRedaction(draft) }
-        return try await apply(event, draft, now)
-    }
-
-    /// In room versions 1 and 2 events name their predecessors with their hashes.
-    private func predecessors(_ authState: LaneAuthState) async throws -> [Event] {
-        guard head.version.eventFormat == .v1 else { return [] }
-        var events = authState.events.values.map(\.event)
-        for extremity in head.prevEvents {
-            if let event = try await load(extremity.number) { events.append(event.event) }
-        }
-        return events
-    }
-
-    private func load(_ number: EventNumber) async throws -> StoredEvent? {
+    func load(_ number: EventNumber) async throws -> StoredEvent? {
         if let event = pending[number] { return event }
         return try await services.store.event(number)
     }
 
-    /// Since room version 3 the rules let every redaction in and leave it to servers whether they act on it; ours does not make
-    /// one that nobody would act on.
-    private func checkRedaction(_ draft: EventDraft) async throws {
-        guard draft.type == .redaction, let target = draft.redacts, let creation = head.creation else { return }
-        guard let event = try await services.store.event(target), event.room == head.number else { return }
-        let levels = PowerLevels(head.powerLevels?.content, creation: creation)
-        if event.event.sender != draft.sender, levels.level(of: draft.sender) < levels.redact {
-            throw MatrixError.forbidden("You may not redact this event")
+    func load(_ ids: [EventID]) async throws -> [EventID: StoredEvent] {
+        var found: [EventID: StoredEvent] = [:]
+        var rest: [EventID] = []
+        for id in ids {
+            if let number = numbersByID[id], let event = pending[number] { found[id] = event } else { rest.append(id) }
         }
+        if !rest.isEmpty { found.merge(try await services.store.events(rest)) { known, _ in known } }
+        // The identifier alone does not say that an event is of this room.
+        return found.filter { $0.value.room == head.number }
     }
 
-    private mutating func apply(_ event: Event, _ draft: EventDraft, _ now: Int64) async throws -> PlannedEvent {
+    /// A state with the events of `keys`, as the authorization rules ask for it.
+    func authState(_ state: WorkingState, _ keys: [StateKey]) async throws -> LaneAuthState {
+        var events: [StateKey: StoredEvent] = [:]
+        for key in keys {
+            guard let number = try await services.store.number(of: key), let event = state.map[number] else { continue }
+            events[key] = try await load(event)
+        }
+        var creation = head.creation
+        if creation == nil, let create = try await stateEvent(StateKey(.create), in: state) {
+            creation = RoomCreation(create.event)
+        }
+        var levels: PowerLevelContent?
+        if let key = try await services.store.number(of: StateKey(.powerLevels)), let number = state.map[key] {
+            levels = number == head.powerLevels?.event ? head.powerLevels?.content : nil
+            if levels == nil { levels = try await load(number).map { PowerLevelContent($0.event) } }
+        }
+        return LaneAuthState(events: events, creation: creation, powerLevelContent: levels)
+    }
+
+    func stateEvent(_ key: StateKey, in state: WorkingState) async throws -> StoredEvent? {
+        guard let number = try await services.store.number(of: key), let event = state.map[number] else { return nil }
+        return try await load(event)
+    }
+
+    // MARK: Placing
+
+    /// What is known of an event beside itself when it gets its place.
+    struct Placing {
+        var status = EventStatus.accepted
+        var timeline = PlannedEvent.Timeline.end
+        var transaction: EventTransaction?
+        var receivedTimestamp: Int64
+        var missingPrevEvents: [EventID] = []
+    }
+
+    /// Gives an event that has been decided on its place in the graph and, if it is accepted, in the room.
+    mutating func place(
+        _ event: Event, as number: EventNumber, before: WorkingState, _ placing: Placing
+    ) async throws -> StoredEvent {
         let store = services.store
-        let number = try await services.eventNumbers.next()
-        let sender = try await store.intern(draft.sender)
-        var replaces: EventNumber?
-        var stateKeyNumber: StateKeyNumber?
-        var member: (user: UserNumber, membership: Membership)?
+        let sender = try await store.intern(event.sender)
+        var stateKey: StateKeyNumber?
+        var after = before
         if let key = event.state {
             let keyNumber = try await store.intern([key])[0]
-            stateKeyNumber = keyNumber
-            replaces = head.state[keyNumber]
-            if key.type == .member, let user = UserID(key.key.string), let membership = Membership(of: event) {
-                member = (try await store.intern(user), membership)
-                try await count(replaces, membership)
+            stateKey = keyNumber
+            if placing.status != .rejected {
+                var map = before.map
+                map[keyNumber] = number
+                after = plan(PlannedState(base: before.place, changes: [keyNumber: number], map: map))
             }
-            head.state[keyNumber] = number
-            if key == StateKey(.create) { head.creation = RoomCreation(event) }
-            if key == StateKey(.powerLevels) { head.powerLevels = (number, PowerLevelContent(event)) }
         }
         if head.id == nil { head.id = event.roomID }
-        var redaction: (target: StoredEvent, redacted: Event)?
-        if let target = event.redacts, let found = try await store.event(target), found.room == head.number,
-            found.redactedBy == nil
-        {
-            redaction = (found, try found.event.redacted())
-        }
-        let planned = PlannedEvent(
-            number: number, event: event, sender: sender, stateKey: stateKeyNumber, member: member, replaces: replaces,
-            transaction: draft.transaction, redaction: redaction, receivedTimestamp: now, stateAfter: head.state
+        placesAfter[number] = after.place
+        var planned = PlannedEvent(
+            number: number, event: event, sender: sender, stateKey: stateKey, status: placing.status,
+            timeline: placing.timeline, replaces: stateKey.flatMap { before.map[$0] },
+            transaction: placing.transaction, missingPrevEvents: placing.missingPrevEvents,
+            receivedTimestamp: placing.receivedTimestamp, stateAfter: after.place
         )
-        pending[number] = planned.stored(room: head.number, position: nil, state: nil)
-        let used = Set(head.prevEvents.map(\.number))
-        head.extremities.removeAll { used.contains($0.number) }
-        head.extremities.append(.init(number: number, id: event.eventID, depth: event.depth))
-        return planned
+        try await planRedactions(&planned, before: before)
+        let stored = planned.stored(room: head.number, position: nil, state: nil, roomState: nil)
+        pending[number] = stored
+        numbersByID[event.eventID] = number
+        if placing.timeline == .end { try await advance(&planned, after, stateKey: stateKey, before: before) }
+        self.planned.append(planned)
+        return stored
     }
 
-    private mutating func count(_ replaces: EventNumber?, _ membership: Membership) async throws {
-        var old: Membership?
-        if let replaces { old = try await load(replaces).flatMap { Membership(of: $0.event) } }
+    mutating func plan(_ state: PlannedState) -> WorkingState {
+        states.append(state)
+        return WorkingState(place: .planned(states.count - 1), map: state.map)
+    }
+
+    /// Moves the head past an event that has been accepted.
+    private mutating func advance(
+        _ planned: inout PlannedEvent, _ after: WorkingState, stateKey: StateKeyNumber?, before: WorkingState
+    ) async throws {
+        let event = planned.event
+        let followed = Set(event.prevEvents)
+        let isLinear = before.place == head.place && head.extremities.allSatisfy { followed.contains($0.id) }
+        head.extremities.removeAll { followed.contains($0.id) }
+        head.extremities.append(.init(number: planned.number, id: event.eventID, depth: event.depth))
+        if isLinear {
+            let changes = stateKey.map { [$0: Optional(planned.number)] } ?? [:]
+            planned.memberships = try await setCurrent(after, changes: changes)
+            return
+        }
+        var branches: [WorkingState] = []
+        for extremity in head.extremities { branches.append(try await stateAfter(extremity.number)) }
+        let resolved = try await resolve(branches)
+        if resolved.place != after.place { planned.roomState = resolved.place }
+        let changes = resolved.place == head.place ? [:] : head.state.changes(to: resolved.map)
+        planned.memberships = try await setCurrent(resolved, changes: changes)
+    }
+
+    /// Makes a state the current one.
+    ///
+    /// - Returns: Whose membership is another now.
+    mutating func setCurrent(
+        _ state: WorkingState, changes: [StateKeyNumber: EventNumber?]
+    ) async throws -> [MembershipChange] {
+        var memberships: [MembershipChange] = []
+        for (keyNumber, event) in changes {
+            let key = try await services.store.stateKey(keyNumber)
+            let stored = try await event.asyncMap { try await load($0) } ?? nil
+            if key == StateKey(.create) { head.creation = stored.map { RoomCreation($0.event) } }
+            if key == StateKey(.powerLevels) {
+                head.powerLevels = stored.map { ($0.number, PowerLevelContent($0.event)) }
+            }
+            guard key.type == .member, let user = UserID(key.key.string) else { continue }
+            let old = try await head.state[keyNumber].asyncMap { try await load($0) } ?? nil
+            let membership = stored.flatMap { Membership(of: $0.event) }
+            count(old.flatMap { Membership(of: $0.event) }, membership)
+            memberships.append(
+                MembershipChange(
+                    user: try await services.store.intern(user), membership: membership,
+                    event: membership == nil ? nil : event
+                ))
+        }
+        head.state = state.map
+        head.place = state.place
+        return memberships
+    }
+
+    private mutating func count(_ old: Membership?, _ new: Membership?) {
         if old == .join { head.joinedCount -= 1 }
         if old == .invite { head.invitedCount -= 1 }
-        if membership == .join { head.joinedCount += 1 }
-        if membership == .invite { head.invitedCount += 1 }
+        if new == .join { head.joinedCount += 1 }
+        if new == .invite { head.invitedCount += 1 }
+    }
+
+    // MARK: Redactions
+
+    /// What an event redacts, and what redacts it.
+    private func planRedactions(_ planned: inout PlannedEvent, before: WorkingState) async throws {
+        guard planned.status == .accepted else { return }
+        if let target = planned.event.redacts {
+            if let found = try await load([target])[target] {
+                if found.redactedBy == nil, try await mayRedact(planned.event, found.event, before) {
+                    planned.redactions.append(
+                        PlannedRedaction(target: found, redacted: try found.event.redacted(), by: planned.number))
+                }
+            } else {
+                planned.redactsUnknown = target
+            }
+        }
+        // What came before the event it redacts. Events of our own users cannot have been redacted before they were made.
+        guard planned.event.sender.server != services.serverName else { return }
+        let id = planned.event.eventID
+        for number in try await services.store.read({ try $0.graph.pendingRedactions(of: id) }) {
+            guard let redaction = try await load(number), redaction.status == .accepted,
+                redaction.room == head.number, try await mayRedact(redaction.event, planned.event, before)
+            else { continue }
+            let stored = planned.stored(room: head.number, position: nil, state: nil, roomState: nil)
+            planned.redactions.append(
+                PlannedRedaction(target: stored, redacted: try planned.event.redacted(), by: number))
+            break
+        }
+    }
+
+    /// Whether a redaction takes effect. Before room version 3 the authorization rules have seen to it.
+    ///
+    /// [Handling redactions](https://spec.matrix.org/v1.19/rooms/v3/#handling-redactions)
+    private func mayRedact(_ redaction: Event, _ target: Event, _ state: WorkingState) async throws -> Bool {
+        if head.version.redactionAuthRule || redaction.sender.server == target.sender.server { return true }
+        let authState = try await authState(state, [])
+        guard let creation = authState.creation else { return false }
+        let levels = PowerLevels(authState.powerLevelContent, creation: creation)
+        return levels.level(of: redaction.sender) >= levels.redact
     }
 }
 
 extension PlannedEvent {
-    func stored(room: RoomNumber, position: StreamPosition?, state: StateNumber?) -> StoredEvent {
+    func stored(
+        room: RoomNumber, position: StreamPosition?, state: StateNumber?, roomState: StateNumber?
+    ) -> StoredEvent {
         StoredEvent(
             number: number, event: event, room: room, sender: sender, stateKey: stateKey, position: position,
-            state: state,
-            replaces: replaces, redactedBy: nil, status: .accepted, receivedTimestamp: receivedTimestamp,
-            transaction: transaction
+            state: state, roomState: roomState, replaces: replaces, redactedBy: nil, status: status,
+            receivedTimestamp: receivedTimestamp, transaction: transaction
         )
-    }
-}
-
-/// Building events with errors that clients understand.
-enum EventBuilding {
-    static func build(_ builder: EventBuilder, services: RoomWriterServices, hashesOf predecessors: [Event]) throws
-        -> Event
-    {
-        var builder = builder
-        for event in predecessors { builder.referenceHashes[event.eventID] = event.referenceHash() }
-        do {
-            return try builder.build(serverName: services.serverName, signer: services.signingKey)
-        } catch {
-            throw MatrixError(error)
-        }
     }
 }

@@ -177,6 +177,10 @@ public final class ActiveUsers: Sendable {
                     if let subject { apply(event, subject, entry.position, &state) }
                     concerned.formUnion(state.inRoom[event.room] ?? [])
                     if let subject { concerned.insert(subject) }
+                case .memberships(let room, let users):
+                    concerned.formUnion(state.inRoom[room] ?? [])
+                    forgetRooms(of: users ?? Array(state.users.keys), room, &state)
+                    if let users { concerned.formUnion(users) }
                 case .receipt(let receipt):
                     if receipt.type == "m.read" { concerned.formUnion(state.inRoom[receipt.room] ?? []) }
                     concerned.insert(receipt.user)
@@ -202,6 +206,16 @@ public final class ActiveUsers: Sendable {
                 guard let rooms = try? await rooms(of: user) else { return }
                 for room in rooms.joined { wake(room: room) }
             }
+        }
+    }
+
+    /// Users whose memberships have changed otherwise than by an event that is announced: their rooms are loaded anew.
+    private func forgetRooms(of users: [UserNumber], _ room: RoomNumber, _ state: inout State) {
+        for user in users {
+            guard let rooms = state.users[user]?.rooms else { continue }
+            for room in rooms.rooms.keys { state.inRoom[room]?.remove(user) }
+            state.inRoom[room]?.remove(user)
+            state.users[user]?.rooms = nil
         }
     }
 

@@ -30,6 +30,8 @@ struct SyncChanges: Sendable {
                 guard rooms.rooms[event.room] != nil else { continue }
                 events[event.room, default: []].append(event)
                 if subject == user.number { ownMemberships.insert(event.room) }
+            case .memberships(let room, let users):
+                if users?.contains(user.number) ?? true { ownMemberships.insert(room) }
             case .receipt(let receipt):
                 guard rooms.rooms[receipt.room]?.membership == .join else { continue }
                 if receipt.user == user.number { ownReceipts.insert(receipt.room) }

@@ -6,8 +6,8 @@ struct SyncResponse: Sendable {
     var next: SyncToken
     var joined: [(room: RoomID, section: SyncRoomSection)] = []
     var left: [(room: RoomID, section: SyncRoomSection)] = []
-    var invited: [(room: RoomID, state: [StoredEvent])] = []
-    var knocked: [(room: RoomID, state: [StoredEvent])] = []
+    var invited: [(room: RoomID, state: StrippedState)] = []
+    var knocked: [(room: RoomID, state: StrippedState)] = []
     var accountData: [AccountDataRecord] = []
     var presence: [[UInt8]] = []
     var messages: [[UInt8]] = []
@@ -143,7 +143,7 @@ struct SyncResponse: Sendable {
     }
 
     private func writeStripped(
-        _ name: String, _ stateName: String, _ rooms: [(room: RoomID, state: [StoredEvent])], _ writer: inout JSONWriter
+        _ name: String, _ stateName: String, _ rooms: [(room: RoomID, state: StrippedState)], _ writer: inout JSONWriter
     ) {
         guard !rooms.isEmpty else { return }
         writer.key(name)
@@ -155,7 +155,8 @@ struct SyncResponse: Sendable {
             writer.beginObject()
             writer.key("events")
             writer.beginArray()
-            for event in state { event.event.writeStripped(into: &writer) }
+            for event in state.told { writer.write(event) }
+            for event in state.events { event.event.writeStripped(into: &writer) }
             writer.endArray()
             writer.endObject()
             writer.endObject()
@@ -224,4 +225,12 @@ struct EventShape: Sendable {
             rendered.write(event, into: &writer, includeRoomID: false, membership: membership)
         }
     }
+}
+
+/// What a user who is not in a room is told of it.
+struct StrippedState: Sendable {
+    /// What another server told: stripped events.
+    var told: [JSON] = []
+    /// Events that this server has.
+    var events: [StoredEvent] = []
 }

@@ -121,6 +121,12 @@ extension SyncService {
         for (key, event) in target where from?[key] != event {
             if request.useStateAfter || !inTimeline.contains(event) { wanted.insert(event) }
         }
+        // Where branches of the room's graph met, the end is not just the beginning and the timeline's events.
+        if !request.useStateAfter, timeline.contains(where: { $0.roomState != nil }) {
+            for (key, event) in end where from?[key] != event && target[key] != event && !inTimeline.contains(event) {
+                wanted.insert(event)
+            }
+        }
         var members: [(UserID, EventNumber)] = []
         if filter.lazyLoadMembers {
             // Members are sent when they speak; their own membership tells clients that they are in the room.
@@ -146,9 +152,9 @@ extension SyncService {
 
     /// The state before a timeline's first event.
     private func stateBefore(_ timeline: [StoredEvent], end: StateMap) async throws -> StateMap {
-        guard let first = timeline.first, let after = first.state else { return end }
+        guard let first = timeline.first, let after = first.timelineState else { return end }
         var map = try await store.state(after)
-        if let key = first.stateKey { map[key] = first.replaces }
+        if let key = first.stateKey, map[key] == first.number { map[key] = first.replaces }
         return map
     }
 

@@ -170,9 +170,7 @@ extension SyncService {
 
     /// The state of a room as it was at a place of the journal.
     private func stateAt(_ position: StreamPosition, in room: RoomNumber) async throws -> StateMap? {
-        guard let state = try await store.read({ try $0.events.last(in: room, through: position)?.state }) else {
-            return nil
-        }
+        guard let state = try await store.read({ try $0.events.roomState(of: room, at: position) }) else { return nil }
         return try await store.state(state)
     }
 
@@ -208,9 +206,9 @@ extension SyncService {
         _ room: RoomNumber, _ request: SyncRequest, _ entry: UserRooms.Entry, since: StreamPosition?,
         ignored: Set<UserID>
     ) async throws -> SyncRoomSection? {
-        guard let leave = try await store.event(entry.event), let after = leave.state else { return nil }
+        guard let leave = try await store.event(entry.event) else { return nil }
         let previous = try await leave.replaces.asyncMap { try await store.event($0) } ?? nil
-        guard previous.flatMap({ Membership(of: $0.event) }) == .join else {
+        guard let after = leave.timelineState, previous.flatMap({ Membership(of: $0.event) }) == .join else {
             // An invitation declined or taken back, a knock answered, a ban from outside: that is all there is to see.
             var section = SyncRoomSection(prevBatch: SyncToken(StreamPosition(entry.position.rawValue - 1)))
             section.timeline = [leave]
@@ -236,13 +234,7 @@ extension SyncService {
         to response: inout SyncResponse
     ) async throws {
         guard let event = try await store.event(entry.event), !ignored.contains(event.event.sender) else { return }
-        let view = try await rooms.view(room)
-        var state: [StoredEvent] = []
-        for key in Self.strippedKeys { if let found = try await view.event(key) { state.append(found) } }
-        if event.event.sender != request.user.id, let inviter = try await view.event(.member(event.event.sender)) {
-            state.append(inviter)
-        }
-        state.append(event)
+        let state = try await strippedState(room, for: request.user, membership: event)
         if entry.membership == .invite {
             response.invited.append((id, state))
         } else {
@@ -250,11 +242,29 @@ extension SyncService {
         }
     }
 
-    /// [Stripped state](https://spec.matrix.org/v1.19/client-server-api/#stripped-state)
-    private static let strippedKeys: [StateKey] = [
-        StateKey(.create), StateKey(.joinRules), StateKey(.canonicalAlias), StateKey(.avatar), StateKey(.name),
-        StateKey(.encryption), StateKey(.topic),
-    ]
+    /// What a user who is invited or has knocked is told of a room.
+    private func strippedState(
+        _ room: RoomNumber, for user: Requester, membership: StoredEvent
+    ) async throws -> StrippedState {
+        let told = try await store.read { try $0.graph.strippedState(of: room, for: user.number) }
+        if let told {
+            let own = ExactString(user.id.string)
+            let others = try JSON(parsing: told).elements.filter { event in
+                event["type"]?.string != EventType.member.string
+                    || event["state_key"]?.string.map { ExactString($0) } != own
+            }
+            return StrippedState(told: others, events: [membership])
+        }
+        let view = try await rooms.view(room)
+        var state = StrippedState()
+        for key in RoomService.strippedKeys {
+            if let found = try await view.event(key) { state.events.append(found) }
+        }
+        let sender = membership.event.sender
+        if sender != user.id, let inviter = try await view.event(.member(sender)) { state.events.append(inviter) }
+        state.events.append(membership)
+        return state
+    }
 
     private func ephemeral(
         _ room: RoomNumber, _ id: RoomID, _ request: SyncRequest, receipts: [ReceiptRecord], typing isTyping: Bool

@@ -145,6 +145,19 @@ extension Store {
         return try await write { try $0.identifiers.intern(user) }
     }
 
+    /// The numbers of users, given out now where they had none. Durable on return.
+    public func intern(_ users: [UserID]) async throws -> [UserNumber] {
+        let known = users.map { identifiers.usersByID[$0] }
+        if !known.contains(where: { $0 == nil }) { return known.compactMap { $0 } }
+        return try await write { writer in try users.map { try writer.identifiers.intern($0) } }
+    }
+
+    /// The type and state key behind a number.
+    public func stateKey(_ number: StateKeyNumber) async throws -> StateKey {
+        if let key = identifiers.keysByNumber[number] { return key }
+        return try await read { try $0.identifiers.stateKey(number) }
+    }
+
     /// The numbers of types and state keys, given out now where they had none. Durable on return.
     public func intern(_ keys: [StateKey]) async throws -> [StateKeyNumber] {
         let known = keys.map { identifiers.keysByName[$0] }

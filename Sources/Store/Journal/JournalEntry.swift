@@ -12,6 +12,9 @@ public struct JournalEntry: Sendable {
 public enum JournalChange: Sendable {
     /// An event took its place in a room's timeline. For a membership event, `subject` is the user it is about.
     case event(StoredEvent, subject: UserNumber?)
+    /// The memberships of a room are not what the events announced so far make of them: branches of its graph have met, or this
+    /// server has come (back) into it. The users whose membership is another; `nil`: all that the room knows.
+    case memberships(RoomNumber, of: [UserNumber]?)
     /// Someone has read up to an event.
     case receipt(ReceiptRecord)
     /// A user's account data, global or of a room, has a new content.
@@ -31,6 +34,7 @@ public enum JournalChange: Sendable {
     var kind: JournalKind {
         switch self {
         case .event: .event
+        case .memberships: .memberships
         case .receipt: .receipt
         case .accountData: .accountData
         case .toDevice: .toDevice
@@ -45,6 +49,7 @@ public enum JournalChange: Sendable {
     public var room: RoomNumber? {
         switch self {
         case .event(let event, _): event.room
+        case .memberships(let room, _): room
         case .receipt(let receipt): receipt.room
         case .accountData(let data): data.room
         case .toDevice, .deviceList, .deviceListView, .oneTimeKeys, .presence: nil
@@ -55,6 +60,7 @@ public enum JournalChange: Sendable {
     public var user: UserNumber? {
         switch self {
         case .event(_, let subject): subject
+        case .memberships: nil
         case .receipt(let receipt): receipt.user
         case .accountData(let data): data.user
         case .toDevice(let message): message.user
@@ -75,7 +81,7 @@ public enum JournalChange: Sendable {
     /// Which of several things it is, by kind: an account data's type, a device, a receipt's type and thread.
     var detail: String? {
         switch self {
-        case .event, .deviceList, .deviceListView, .presence: nil
+        case .event, .memberships, .deviceList, .deviceListView, .presence: nil
         case .receipt(let receipt): receipt.thread.map { "\(receipt.type) \($0)" } ?? receipt.type
         case .accountData(let data): data.type
         case .toDevice(let message): message.device.string
@@ -89,6 +95,7 @@ public enum JournalChange: Sendable {
         case .event(let event, _): 160 + event.event.memoryFootprint
         case .accountData(let data): 160 + data.content.count
         case .toDevice(let message): 160 + message.content.count
+        case .memberships(_, let users): 96 + 8 * (users?.count ?? 0)
         case .receipt: 320
         case .deviceList, .deviceListView, .oneTimeKeys, .presence: 96
         }
@@ -105,6 +112,7 @@ enum JournalKind: Int64 {
     case oneTimeKeys = 6
     case presence = 7
     case deviceListView = 8
+    case memberships = 9
 }
 
 /// A read receipt.

@@ -9,11 +9,12 @@ public struct EventReader {
     private static let columns = """
         events.num, events.event_id, events.room_num, events.sender_num, events.state_key_num, events.position, events.state, \
         events.replaces, events.redacted_by, events.status, events.received_ts, events.device_id, events.txn_scope, \
-        events.txn_id, rooms.version, events.json
+        events.txn_id, rooms.version, events.json, events.room_state
         """
     private static let source = "events JOIN rooms ON rooms.num = events.room_num"
     private static let byNumber = SQL("SELECT \(columns) FROM \(source) WHERE events.num = $1")
     private static let byNumbers = SQL("SELECT \(columns) FROM \(source) WHERE events.num IN list($1)")
+    private static let byIDs = SQL("SELECT \(columns) FROM \(source) WHERE events.event_id IN textlist($1)")
     private static let byID = SQL("SELECT \(columns) FROM \(source) WHERE events.event_id = $1")
     private static let backward = SQL(
         """
@@ -51,6 +52,21 @@ public struct EventReader {
         return try sql.first(Self.byID, id, map: decode)
     }
 
+    /// The events of those identifiers that this server has, whatever their status, in no particular order.
+    public func events(_ ids: [EventID]) throws -> [StoredEvent] {
+        var found: [StoredEvent] = []
+        var missing: [String] = []
+        for id in ids {
+            if let number = store.eventCache.number(of: id), let event = store.eventCache[number] {
+                found.append(event)
+            } else {
+                missing.append(id.string)
+            }
+        }
+        if !missing.isEmpty { found += try sql.all(Self.byIDs, missing, map: decode) }
+        return found
+    }
+
     /// The event that a client of `sender` has already sent under that name, or `nil`.
     public func event(sender: UserNumber, room: RoomNumber, transaction: EventTransaction) throws -> EventID? {
         try sql.first(
@@ -74,9 +90,15 @@ public struct EventReader {
         try sql.all(newestFirst ? Self.backward : Self.forward, room, after, through, limit, map: decode)
     }
 
-    /// The room's last event at or before a position, or `nil` if there is none.
-    public func last(in room: RoomNumber, through position: StreamPosition) throws -> StoredEvent? {
-        try timeline(room, after: StreamPosition(.min), through: position, limit: 1, newestFirst: true).first
+    /// The room's current state as it was at a position, or `nil` if this server was not in the room then.
+    public func roomState(of room: RoomNumber, at position: StreamPosition) throws -> StateNumber? {
+        // Invitations to a room that this server is not in have a place in its timeline, but know no state.
+        try sql.first(
+            """
+            SELECT COALESCE(room_state, state) FROM events
+            WHERE room_num = $1 AND position <= $2 AND state IS NOT NULL ORDER BY position DESC LIMIT 1
+            """, room, position
+        ) { try $0.number(0) }
     }
 
     private func decode(_ row: Row) throws -> StoredEvent {
@@ -98,7 +120,8 @@ public struct EventReader {
         let stored = StoredEvent(
             number: number, event: event, room: try row.number(2), sender: try row.number(3),
             stateKey: try row.numberOrNil(4), position: try row.numberOrNil(5), state: try row.numberOrNil(6),
-            replaces: try row.numberOrNil(7), redactedBy: try row.numberOrNil(8), status: status,
+            roomState: try row.numberOrNil(16), replaces: try row.numberOrNil(7), redactedBy: try row.numberOrNil(8),
+            status: status,
             receivedTimestamp: try row.int(10), transaction: transaction
         )
         // Inside a write the row may be rolled back yet.
@@ -111,19 +134,22 @@ public struct EventReader {
 public struct EventWriter {
     let writer: StoreWriter
 
-    /// Stores an event. The caller announces it in the journal at the same position.
+    /// Stores an event, or gives one that was known outside of the graph its place in it. The caller announces it in the journal at
+    /// the same position.
     public func insert(_ stored: StoredEvent) throws {
         let event = stored.event
         try writer.sql.execute(
             """
             INSERT INTO events (num, event_id, room_num, sender_num, state_key_num, position, depth, origin_server_ts, state,
-                replaces, redacted_by, status, received_ts, device_id, txn_scope, txn_id, json)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                replaces, redacted_by, status, received_ts, device_id, txn_scope, txn_id, json, room_state)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+            ON CONFLICT (num) DO UPDATE SET position = excluded.position, state = excluded.state,
+                room_state = excluded.room_state, replaces = excluded.replaces, status = excluded.status
             """, stored.number, event.eventID, stored.room, stored.sender, stored.stateKey, stored.position,
             event.depth,
             event.originServerTS, stored.state, stored.replaces, stored.redactedBy, stored.status.rawValue,
             stored.receivedTimestamp, stored.transaction?.device, stored.transaction?.scope, stored.transaction?.id,
-            event.bytes
+            event.bytes, stored.roomState
         )
         let cache = writer.store.eventCache
         writer.sql.onCommit { cache.insert(stored) }
@@ -140,6 +166,13 @@ public struct EventWriter {
             store.eventCache.insert(stored)
             store.journal.replace(stored)
         }
+    }
+
+    /// Places in a room's timeline before all others that have been given out, the oldest first.
+    public func reserveHistory(_ count: Int) throws -> [StreamPosition] {
+        guard count > 0 else { return [] }
+        let first = try writer.next("backfill", count: count)
+        return (first..<first + Int64(count)).reversed().map { StreamPosition(-$0) }
     }
 
     /// Reserves `count` event numbers and returns the first.
@@ -169,6 +202,24 @@ extension Store {
     public func event(_ id: EventID) async throws -> StoredEvent? {
         if let number = eventCache.number(of: id), let event = eventCache[number] { return event }
         return try await read { try $0.events.event(id) }
+    }
+
+    /// The events of those identifiers that this server has, whatever their status, by identifier.
+    public func events(_ ids: some Sequence<EventID>) async throws -> [EventID: StoredEvent] {
+        var found: [EventID: StoredEvent] = [:]
+        var missing: [EventID] = []
+        for id in ids {
+            if let number = eventCache.number(of: id), let event = eventCache[number] {
+                found[id] = event
+            } else {
+                missing.append(id)
+            }
+        }
+        if !missing.isEmpty {
+            let wanted = missing
+            for event in try await read({ try $0.events.events(wanted) }) { found[event.event.eventID] = event }
+        }
+        return found
     }
 
     /// The events of those numbers that exist, by number.

@@ -67,6 +67,33 @@ public struct MembershipReader {
         ) { try $0.number(0) }
     }
 
+    /// Whether a user of a server is joined to a room.
+    public func hasJoined(from server: ServerName, in room: RoomNumber) throws -> Bool {
+        // Names of servers hold none of the characters that LIKE gives a meaning.
+        try sql.first(
+            """
+            SELECT 1 FROM memberships JOIN users ON users.num = memberships.user_num
+            WHERE memberships.room_num = $1 AND memberships.membership = 1 AND users.user_id LIKE $2 LIMIT 1
+            """, room, "@%:\(server.string)"
+        ) { try $0.int(0) } != nil
+    }
+
+    /// Servers whose users are joined to a room: those of the users who came first, `limit` of them at the most.
+    public func servers(in room: RoomNumber, limit: Int) throws -> [ServerName] {
+        var servers: [ServerName] = []
+        try sql.forEach(
+            """
+            SELECT users.user_id FROM memberships JOIN users ON users.num = memberships.user_num
+            WHERE memberships.room_num = $1 AND memberships.membership = 1 ORDER BY memberships.position, users.num
+            LIMIT 10000
+            """, room
+        ) { row in
+            let server = try row.identifier(0, as: UserID.self).server
+            if servers.count < limit, !servers.contains(server) { servers.append(server) }
+        }
+        return servers
+    }
+
     /// Who is in a room with that membership.
     public func users(in room: RoomNumber, _ membership: Membership) throws -> [UserNumber] {
         try sql.all(

@@ -75,10 +75,14 @@ public struct RoomReader {
 public struct RoomWriter {
     let writer: StoreWriter
 
-    /// Stores a new room under a number that nobody else has.
+    /// Stores a new room under a number that nobody else has. Of a room that is known by an invitation, the version is replaced: who
+    /// invites may have been wrong.
     public func insert(_ number: RoomNumber, _ room: RoomID, version: RoomVersion) throws {
         try writer.sql.execute(
-            "INSERT INTO rooms (num, room_id, version) VALUES ($1, $2, $3)", number, room, version.id
+            """
+            INSERT INTO rooms (num, room_id, version) VALUES ($1, $2, $3)
+            ON CONFLICT (num) DO UPDATE SET version = excluded.version
+            """, number, room, version.id
         )
         let cache = writer.store.identifiers
         writer.sql.onCommit { cache.remember(room, number) }

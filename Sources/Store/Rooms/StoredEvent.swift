@@ -14,8 +14,10 @@ public final class StoredEvent: Sendable {
     public let stateKey: StateKeyNumber?
     /// Its place in the room's timeline; negative for history fetched later; `nil` if it is in no timeline.
     public let position: StreamPosition?
-    /// The room's state after it, if known.
+    /// The state after it on its branch of the graph; `nil` for an event that is not part of the graph.
     public let state: StateNumber?
+    /// The room's current state when the event took its place in the timeline, where that is not ``state``: branches had met.
+    public let roomState: StateNumber?
     /// The event whose place in the state it took.
     public let replaces: EventNumber?
     /// The event that redacted it.
@@ -30,8 +32,8 @@ public final class StoredEvent: Sendable {
     /// A stored event.
     public init(
         number: EventNumber, event: Event, room: RoomNumber, sender: UserNumber, stateKey: StateKeyNumber?,
-        position: StreamPosition?, state: StateNumber?, replaces: EventNumber?, redactedBy: EventNumber?,
-        status: EventStatus, receivedTimestamp: Int64, transaction: EventTransaction?
+        position: StreamPosition?, state: StateNumber?, roomState: StateNumber? = nil, replaces: EventNumber?,
+        redactedBy: EventNumber?, status: EventStatus, receivedTimestamp: Int64, transaction: EventTransaction?
     ) {
         self.number = number
         self.event = event
@@ -40,6 +42,7 @@ public final class StoredEvent: Sendable {
         self.stateKey = stateKey
         self.position = position
         self.state = state
+        self.roomState = roomState
         self.replaces = replaces
         self.redactedBy = redactedBy
         self.status = status
@@ -47,11 +50,17 @@ public final class StoredEvent: Sendable {
         self.transaction = transaction
     }
 
+    /// The room's current state when the event took its place in the timeline.
+    public var timelineState: StateNumber? { roomState ?? state }
+
+    /// Whether the event is part of the graph: others can build on it.
+    public var isInGraph: Bool { state != nil }
+
     /// The event with its content redacted.
     func redacted(_ redacted: Event, by redaction: EventNumber) -> StoredEvent {
         StoredEvent(
             number: number, event: redacted, room: room, sender: sender, stateKey: stateKey, position: position,
-            state: state, replaces: replaces, redactedBy: redaction, status: status,
+            state: state, roomState: roomState, replaces: replaces, redactedBy: redaction, status: status,
             receivedTimestamp: receivedTimestamp,
             transaction: transaction
         )

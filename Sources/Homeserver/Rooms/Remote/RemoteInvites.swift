@@ -1,0 +1,86 @@
+import Matrix
+import RoomEngine
+import Store
+
+extension RoomService {
+    /// Invites a user of another server: that server signs the invite before it becomes part of the room.
+    ///
+    /// [Inviting to a room](https://spec.matrix.org/v1.19/server-server-api/#inviting-to-a-room)
+    ///
+    /// - Returns: The event.
+    @discardableResult
+    func inviteRemotely(_ target: UserID, _ draft: EventDraft, to room: RoomNumber) async throws -> EventID {
+        let federation = try requireFederation()
+        let lane = lane(room)
+        guard let head = try await lane.head() else { throw MatrixError.notFound("There is no such room") }
+        if head.isBlocked { throw MatrixError.forbidden("This room has been closed by an administrator") }
+        let view = RoomView(head: head, store: store)
+        if try await view.membership(of: target) == .ban {
+            throw MatrixError.forbidden("This person is banned from the room")
+        }
+        let event = try await RoomWork(head: head, services: services).build(draft)
+        let stripped = try await invitationState(view, inviter: draft.sender)
+        let signed: [UInt8]
+        do {
+            signed = try await federation.remote.sendInvite(event, strippedState: stripped, at: target.server)
+        } catch {
+            throw error.isDefinite
+                ? MatrixError(error)
+                : MatrixError(502, .unknown, "\(target.server) could not be reached: \(error.message)")
+        }
+        guard
+            case .success(let invite)? = await federation.checker.check(
+                texts: [signed], version: head.version, room: event.roomID
+            ).first, invite.eventID == event.eventID,
+            !invite.keyIDs(of: target.server).isEmpty
+        else { throw MatrixError(502, .unknown, "\(target.server) did not sign the invite") }
+        let arrival = Arrival(event: invite, receivedTimestamp: services.clock.now)
+        guard case .decided(_, .accepted) = try await lane.perform({ try await $0.admit(arrival) }) else {
+            throw MatrixError.forbidden("The room has changed meanwhile: the invite is not allowed any more")
+        }
+        return event.eventID
+    }
+
+    /// What an invited user of another server is told of the room: whole events, so that they can be checked.
+    ///
+    /// [MSC4311](https://github.com/matrix-org/matrix-spec-proposals/pull/4311)
+    private func invitationState(_ view: RoomView, inviter: UserID) async throws -> [[UInt8]] {
+        var texts: [[UInt8]] = []
+        for key in Self.strippedKeys + [.member(inviter)] {
+            if let event = try await view.event(key) { texts.append(event.event.bytes) }
+        }
+        return texts
+    }
+
+    /// [Stripped state](https://spec.matrix.org/v1.19/client-server-api/#stripped-state)
+    static let strippedKeys: [StateKey] = [
+        StateKey(.create), StateKey(.joinRules), StateKey(.canonicalAlias), StateKey(.avatar), StateKey(.name),
+        StateKey(.encryption), StateKey(.topic),
+    ]
+
+    /// Takes an invitation of a user of this server from another server.
+    ///
+    /// [PUT /invite](https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2inviteroomideventid)
+    ///
+    /// - Parameters:
+    ///   - event: The invite, with the signatures of its sender's server checked by the caller.
+    ///   - strippedState: What the user is told of the room: texts of whole or stripped events.
+    /// - Returns: The invite with this server's signature.
+    /// - Throws: 403 `M_FORBIDDEN` if it invites nobody of this server.
+    public func receiveInvite(_ event: Event, strippedState: [[UInt8]]) async throws -> Event {
+        guard event.membership == "invite",
+            let target = event.stateKey.flatMap({ UserID($0.string) }), target.isLocal(to: serverName)
+        else { throw MatrixError.forbidden("This is no invitation of a user of this server") }
+        guard let account = try await store.read({ try $0.accounts.account(target) }),
+            !account.flags.contains(.deactivated)
+        else {
+            throw MatrixError.forbidden("There is no such user here")
+        }
+        let signed: Event
+        do { signed = try event.signed(by: serverName, key: services.signingKey) } catch { throw MatrixError(error) }
+        // In a room that this server is in, the invite arrives like every other event.
+        if let number = try await store.number(of: event.roomID), try await participates(in: number) { return signed }
+        try await keepOutside(signed, of: account.user, stripped: Self.strippedState(strippedState))
+        return signed
+    }
+}

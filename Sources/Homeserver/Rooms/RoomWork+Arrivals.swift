@@ -1,0 +1,146 @@
+import Matrix
+import RoomEngine
+import Store
+
+/// An event that came from another server, ready to be decided on: its format, its signatures and its hashes are in order.
+struct Arrival: Sendable {
+    /// Where it goes if it is accepted.
+    enum Place: Sendable {
+        /// To the end of the timeline, if the room's current state allows it.
+        case timeline
+        /// Before the beginning of the timeline.
+        case history
+    }
+
+    let event: Event
+    let receivedTimestamp: Int64
+    var place = Place.timeline
+    /// The state before the event as another server gives it, where events before it are missing.
+    var stateBefore: StateMap?
+    /// The states after events before it that are missing, as another server gives them.
+    var statesAfter: [EventID: StateMap] = [:]
+}
+
+/// What has to be fetched before an event can be decided on.
+struct MissingEvents: Error, Sendable {
+    /// Events that it names as those before it, of which the state is not known.
+    var prevEvents: [EventID] = []
+    /// Events that are to allow it.
+    var authEvents: [EventID] = []
+}
+
+/// What became of an event that came from another server.
+enum Admitted: Sendable {
+    /// It has been looked at before.
+    case known(StoredEvent)
+    /// It has been decided on now.
+    case decided(StoredEvent, Verdict)
+}
+
+extension RoomWork {
+    /// Decides on an event from another server, and gives it its place.
+    ///
+    /// [Checks performed on receipt of a PDU](https://spec.matrix.org/v1.19/server-server-api/#checks-performed-on-receipt-of-a-pdu)
+    ///
+    /// - Throws: ``MissingEvents`` if it cannot be decided on yet; nothing has changed then.
+    mutating func admit(_ arrival: Arrival) async throws -> Admitted {
+        let event = arrival.event
+        let known = try await load([event.eventID])[event.eventID]
+        if let known, known.isInGraph || placesAfter[known.number] != nil { return .known(known) }
+        let authEvents = try await knownEvents(EventOrder.authEvents(of: event))
+        let before = try await stateBefore(arrival)
+        let keys = Authorization.requiredKeys(for: event)
+        let verdict = Admission.verdict(
+            on: event, known: { authEvents[$0] }, stateBefore: try await authState(before.state, keys),
+            currentState: arrival.place == .timeline ? try await authState(current, keys) : nil
+        )
+        var placing = Placing(receivedTimestamp: arrival.receivedTimestamp, missingPrevEvents: before.missing)
+        switch verdict {
+        case .needs(let missing): throw MissingEvents(authEvents: missing)
+        case .accepted: placing.timeline = arrival.place == .history ? .history : .end
+        case .softFailed:
+            placing.status = .softFailed
+            placing.timeline = .none
+        case .rejected:
+            placing.status = .rejected
+            placing.timeline = .none
+        }
+        let number: EventNumber
+        if let known { number = known.number } else { number = try await services.eventNumbers.next() }
+        // What was redacted while it stood outside of the graph stays redacted.
+        let kept = known?.redactedBy != nil ? known?.event ?? event : event
+        return .decided(try await place(kept, as: number, before: before.state, placing), verdict)
+    }
+
+    func knownEvents(_ ids: [EventID]) async throws -> [EventID: KnownEvent] {
+        try await load(ids).mapValues(\.asKnown)
+    }
+
+    /// The state before an event, and which of the events before it are missing.
+    private mutating func stateBefore(
+        _ arrival: Arrival
+    ) async throws -> (state: WorkingState, missing: [EventID]) {
+        let ids = arrival.event.prevEvents
+        if Set(ids) == Set(head.extremities.map(\.id)) { return (current, []) }
+        let prevEvents = try await load(ids)
+        var states: [WorkingState] = []
+        var missing: [EventID] = []
+        for id in ids {
+            if let event = prevEvents[id], event.isInGraph || placesAfter[event.number] != nil {
+                states.append(try await stateAfter(event.number))
+            } else {
+                missing.append(id)
+            }
+        }
+        if let given = arrival.stateBefore, !missing.isEmpty {
+            states.append(given: given, to: &self)
+        } else {
+            for id in missing {
+                guard let given = arrival.statesAfter[id] else { throw MissingEvents(prevEvents: missing) }
+                states.append(given: given, to: &self)
+            }
+        }
+        return (try await resolve(states), missing)
+    }
+}
+
+extension [WorkingState] {
+    /// Adds a state that another server has given.
+    fileprivate mutating func append(given map: StateMap, to work: inout RoomWork) {
+        if map == work.head.state {
+            append(work.current)
+        } else {
+            let changes = work.head.state.changes(to: map)
+            append(work.plan(PlannedState(base: work.head.place, changes: changes, map: map)))
+        }
+    }
+}
+
+extension RoomWork {
+    /// Makes this server's coming into a room, with the state that a server in the room gives, the room's only end: what this server
+    /// may know of the room from an earlier stay is history.
+    ///
+    /// - Throws: `MatrixError` 403 if that state does not allow it.
+    mutating func enter(_ join: Event, stateBefore map: StateMap, receivedTimestamp: Int64) async throws -> StoredEvent
+    {
+        let known = try await load([join.eventID])[join.eventID]
+        if let known, known.isInGraph { return known }
+        let before = plan(PlannedState(base: head.place, changes: head.state.changes(to: map), map: map))
+        let memberships = try await setCurrent(before, changes: head.state.changes(to: map))
+        let keys = Authorization.requiredKeys(for: join)
+        if case .failure(let rejection) = Authorization.check(join, against: try await authState(before, keys)) {
+            throw MatrixError(rejection)
+        }
+        head.extremities = []
+        let prevEvents = try await load(join.prevEvents)
+        let missing = join.prevEvents.filter { prevEvents[$0]?.isInGraph != true }
+        let number: EventNumber
+        if let known { number = known.number } else { number = try await services.eventNumbers.next() }
+        let stored = try await place(
+            join, as: number, before: before,
+            Placing(receivedTimestamp: receivedTimestamp, missingPrevEvents: missing)
+        )
+        planned[planned.count - 1].memberships += memberships
+        return stored
+    }
+}
