@@ -100,7 +100,8 @@ let package = Package(
             name: "chappe",
             dependencies: [
                 "Matrix", "RoomEngine", "Database", "Schema", "Store", "Homeserver", "Web", "ClientAPI", "AdminAPI",
-                "Adapters", "FederationWire", "FederationOutbound", "FederationInbound", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Adapters", "FederationWire", "FederationOutbound", "FederationInbound",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ]
         ),

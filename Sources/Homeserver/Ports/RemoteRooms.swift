@@ -23,7 +23,8 @@ public protocol RemoteRooms: Sendable {
     /// the server does not know it, version 1.
     ///
     /// - Parameter omitsMembers: Whether the server may leave out memberships that are not needed to check the event.
-    func sendJoin(_ event: Event, omitsMembers: Bool, at server: ServerName) async throws(RemoteServerFailure) -> RemoteJoin
+    func sendJoin(_ event: Event, omitsMembers: Bool, at server: ServerName) async throws(RemoteServerFailure)
+        -> RemoteJoin
 
     /// Hands a departure, or the refusal of an invitation, over to a server in the room.
     ///
