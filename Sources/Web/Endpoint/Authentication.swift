@@ -89,23 +89,33 @@ public protocol Authenticator: Sendable {
 
 /// Whether an endpoint asks for a token, and what it is told of the caller.
 ///
-/// `Identity` is ``Caller``, `Caller?` or ``Anonymous``: the type of the handler's `caller`.
+/// `Identity` is ``Caller``, `Caller?`, ``Anonymous`` or ``RemoteServer``: the type of the handler's `caller`.
 public struct Authentication<Identity: Sendable>: Sendable {
-    let identify: @Sendable (HTTPRequest, any Authenticator) async throws -> (Identity, Caller?)
+    let identify: @Sendable (HTTPRequest, EndpointEnvironment) async throws -> Identified<Identity>
+}
+
+/// What is known of who makes a request.
+struct Identified<Identity: Sendable>: Sendable {
+    /// What the handler is told.
+    var identity: Identity
+    /// The user, if one makes the request.
+    var caller: Caller?
+    /// The server, if one makes the request.
+    var server: RemoteServer?
 }
 
 extension Authentication where Identity == Anonymous {
     /// No token is asked for, and one that is sent is not looked at.
-    public static var none: Self { Self { _, _ in (Anonymous(), nil) } }
+    public static var none: Self { Self { _, _ in Identified(identity: Anonymous()) } }
 }
 
 extension Authentication where Identity == Caller? {
     /// A token may be sent; one that is sent must be good.
     public static var optional: Self {
-        Self { request, authenticator in
-            guard let token = try AccessToken.find(in: request) else { return (nil, nil) }
-            let caller = try await AccessToken.caller(of: token, request, authenticator)
-            return (caller, caller)
+        Self { request, environment in
+            guard let token = try AccessToken.find(in: request) else { return Identified(identity: nil) }
+            let caller = try await AccessToken.caller(of: token, request, environment.authenticator)
+            return Identified(identity: caller, caller: caller)
         }
     }
 }
@@ -113,20 +123,20 @@ extension Authentication where Identity == Caller? {
 extension Authentication where Identity == Caller {
     /// A token is needed, and not a guest's.
     public static var required: Self {
-        Self { request, authenticator in
-            let caller = try await AccessToken.required(in: request, authenticator)
+        Self { request, environment in
+            let caller = try await AccessToken.required(in: request, environment.authenticator)
             if caller.isGuest {
                 throw MatrixError(403, .guestAccessForbidden, "Guests cannot do this")
             }
-            return (caller, caller)
+            return Identified(identity: caller, caller: caller)
         }
     }
 
     /// A token is needed; a guest's will do.
     public static var allowingGuests: Self {
-        Self { request, authenticator in
-            let caller = try await AccessToken.required(in: request, authenticator)
-            return (caller, caller)
+        Self { request, environment in
+            let caller = try await AccessToken.required(in: request, environment.authenticator)
+            return Identified(identity: caller, caller: caller)
         }
     }
 
@@ -134,19 +144,19 @@ extension Authentication where Identity == Caller {
     ///
     /// [Account locking](https://spec.matrix.org/v1.19/client-server-api/#account-locking).
     public static var evenIfLocked: Self {
-        Self { request, authenticator in
+        Self { request, environment in
             guard let token = try AccessToken.find(in: request) else { throw MatrixError.missingToken }
-            let caller = try await AccessToken.anyCaller(of: token, request, authenticator)
-            return (caller, caller)
+            let caller = try await AccessToken.anyCaller(of: token, request, environment.authenticator)
+            return Identified(identity: caller, caller: caller)
         }
     }
 
     /// An administrator's token is needed.
     public static var administrator: Self {
-        Self { request, authenticator in
-            let caller = try await AccessToken.required(in: request, authenticator)
+        Self { request, environment in
+            let caller = try await AccessToken.required(in: request, environment.authenticator)
             guard caller.isAdministrator else { throw MatrixError.forbidden("Only administrators can do this") }
-            return (caller, caller)
+            return Identified(identity: caller, caller: caller)
         }
     }
 }

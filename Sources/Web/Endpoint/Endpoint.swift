@@ -27,7 +27,7 @@ public protocol Endpoint: Sendable {
     associatedtype Request: RequestDecodable
     /// What is answered.
     associatedtype Response: ResponseEncodable
-    /// What the handler is told of the caller: ``Caller``, `Caller?` or ``Anonymous``.
+    /// What the handler is told of the caller: ``Caller``, `Caller?`, ``Anonymous`` or ``RemoteServer``.
     associatedtype Identity: Sendable
 
     /// The routes, several for aliases such as `/r0/` and `/v3/`.
@@ -70,11 +70,16 @@ public struct EndpointEnvironment: Sendable {
     public var authenticator: any Authenticator
     /// Counts requests.
     public var rateLimiter: RateLimiter
+    /// Knows which server a request comes from; `nil` where none is served.
+    public var servers: (any ServerAuthenticator)?
 
     /// An environment.
-    public init(authenticator: any Authenticator, rateLimiter: RateLimiter) {
+    public init(
+        authenticator: any Authenticator, rateLimiter: RateLimiter, servers: (any ServerAuthenticator)? = nil
+    ) {
         self.authenticator = authenticator
         self.rateLimiter = rateLimiter
+        self.servers = servers
     }
 }
 
@@ -86,10 +91,14 @@ extension Router {
         let rateLimit = E.rateLimit
         for route in E.routes {
             add(route, options: options) { request in
-                let (identity, caller) = try await authentication.identify(request, environment.authenticator)
-                try environment.rateLimiter.admit(request, caller: caller, as: rateLimit)
+                let known = try await authentication.identify(request, environment)
+                if let server = known.server {
+                    try environment.rateLimiter.admit(.server(server.name), as: rateLimit)
+                } else {
+                    try environment.rateLimiter.admit(request, caller: known.caller, as: rateLimit)
+                }
                 let decoded = try E.Request(from: RequestInput(request))
-                let response = try await endpoint.handle(decoded, caller: identity)
+                let response = try await endpoint.handle(decoded, caller: known.identity)
                 var encoder = ResponseEncoder()
                 response.encode(into: &encoder)
                 return encoder.response

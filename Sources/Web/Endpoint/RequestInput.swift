@@ -83,11 +83,18 @@ public final class RequestInput {
     /// - Throws: 400 `M_NOT_JSON`, or `M_BAD_JSON` for JSON that is no object.
     public var body: JSONFields {
         get throws {
-            if let parsedBody { return parsedBody }
-            let fields = try parse(bytes)
-            parsedBody = fields
-            return fields
+            try body(options: .lenient)
         }
+    }
+
+    /// The body, which must be a JSON object, read with other limits than those for clients' bodies.
+    ///
+    /// - Throws: 400 `M_NOT_JSON`, or `M_BAD_JSON` for JSON that is no object.
+    public func body(options: JSONParserOptions) throws -> JSONFields {
+        if let parsedBody { return parsedBody }
+        let fields = try parse(bytes, options)
+        parsedBody = fields
+        return fields
     }
 
     /// The body, which may also be empty: for endpoints none of whose fields must be there.
@@ -103,9 +110,9 @@ public final class RequestInput {
         return []
     }
 
-    private func parse(_ bytes: [UInt8]) throws -> JSONFields {
+    private func parse(_ bytes: [UInt8], _ options: JSONParserOptions) throws -> JSONFields {
         let json: JSON
-        do { json = try JSON(parsing: bytes) } catch {
+        do { json = try JSON(parsing: bytes, options: options) } catch {
             throw MatrixError.notJSON(bytes.isEmpty ? "The body is empty" : "The body is not valid JSON")
         }
         guard json.isObject else { throw MatrixError.badJSON("The body must be a JSON object") }

@@ -4,8 +4,8 @@ import Matrix
 public final class HTTPRequest: Sendable {
     /// The method; `.head` for a HEAD request, although the route of GET serves it.
     public let method: HTTPMethod
-    /// The path as received, escapes and all.
-    public let path: String
+    /// The path and, if there is one, `?` and the query, as received: what signatures cover.
+    public let target: String
     /// The query's items, decoded.
     public let query: QueryItems
     /// The header fields.
@@ -21,12 +21,12 @@ public final class HTTPRequest: Sendable {
 
     /// A request.
     public init(
-        method: HTTPMethod, path: String, query: QueryItems = .none, headers: HTTPHeaders = [:],
+        method: HTTPMethod, target: String, query: QueryItems = .none, headers: HTTPHeaders = [:],
         body: RequestBody = .bytes([]), pathParameters: PathParameters = PathParameters(),
         origin: RequestOrigin = RequestOrigin(peerAddress: "127.0.0.1"), id: RequestID = RequestID()
     ) {
         self.method = method
-        self.path = path
+        self.target = target
         self.query = query
         self.headers = headers
         self.body = body
@@ -34,6 +34,9 @@ public final class HTTPRequest: Sendable {
         self.origin = origin
         self.id = id
     }
+
+    /// The path as received, escapes and all.
+    public var path: Substring { target.prefix { $0 != "?" } }
 
     /// The client's address: the connection's, or what a trusted proxy says in `X-Forwarded-For`.
     public var remoteAddress: String { origin.clientAddress(forwardedFor: headers.all("x-forwarded-for")) }

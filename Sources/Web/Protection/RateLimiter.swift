@@ -1,7 +1,7 @@
 import Matrix
 import Synchronization
 
-/// Counts requests in token buckets, one for each class and user or address. The number of buckets is bounded.
+/// Counts requests in token buckets, one for each class and user, server or address. The number of buckets is bounded.
 public final class RateLimiter: Sendable {
     /// Who is counted.
     public enum Subject: Hashable, Sendable {
@@ -9,6 +9,8 @@ public final class RateLimiter: Sendable {
         case user(Int64)
         /// An address; for IPv6 the network, since one customer has all addresses in it.
         case address(UInt64, UInt64)
+        /// Another homeserver.
+        case server(ServerName)
     }
 
     private struct Key: Hashable {

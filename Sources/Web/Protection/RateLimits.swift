@@ -30,6 +30,10 @@ public struct RateLimitClass: Hashable, Sendable, ExpressibleByStringLiteral {
     public static let upload: RateLimitClass = "upload"
     /// Searches.
     public static let search: RateLimitClass = "search"
+    /// Requests of other servers: by server.
+    public static let federation: RateLimitClass = "federation"
+    /// Questions for servers' keys, which anyone may ask: by address.
+    public static let serverKeys: RateLimitClass = "server_keys"
 }
 
 /// How many requests of each class one user, or one address, may make.
@@ -70,5 +74,7 @@ public struct RateLimits: Sendable {
         .invite: Limit(perSecond: 0.5, burst: 30),
         .upload: Limit(perSecond: 1, burst: 30),
         .search: Limit(perSecond: 1, burst: 20),
+        .federation: Limit(perSecond: 100, burst: 1000),
+        .serverKeys: Limit(perSecond: 5, burst: 100),
     ]
 }

@@ -73,14 +73,15 @@ public final class Router: @unchecked Sendable {
         _ method: HTTPMethod, _ target: String, headers: HTTPHeaders = [:], body: RequestBody = .bytes([]),
         errors: ErrorRenderer = ErrorRenderer()
     ) async -> HTTPResponse {
-        let (match, path, query) = resolve(method, target: target)
+        let (match, target, query) = resolve(method, target: target)
         let request = HTTPRequest(
-            method: method, path: path, query: query, headers: headers, body: body, pathParameters: match.parameters)
+            method: method, target: target, query: query, headers: headers, body: body, pathParameters: match.parameters
+        )
         return await errors.respond(to: request, with: match.entry.handler)
     }
 
-    /// The route for a request's target, and the target's parts.
-    func resolve(_ method: HTTPMethod, target: String) -> (match: RouteMatch, path: String, query: QueryItems) {
+    /// The route for a request's target, the target without scheme and authority, and the query.
+    func resolve(_ method: HTTPMethod, target: String) -> (match: RouteMatch, target: String, query: QueryItems) {
         var target = target[...]
         // The absolute form, as sent to proxies: what follows the authority is the path.
         if target.utf8.first != slash, let scheme = target.utf8.firstIndex(of: UInt8(ascii: ":")),
@@ -91,15 +92,15 @@ public final class Router: @unchecked Sendable {
             if target.utf8.first != slash { target = "/" + target }
         }
         let mark = target.utf8.firstIndex(of: questionMark) ?? target.endIndex
-        let path = String(target[..<mark])
-        if method == .options { return (RouteMatch(entry: options, parameters: PathParameters()), path, .none) }
+        let text = String(target)
+        if method == .options { return (RouteMatch(entry: options, parameters: PathParameters()), text, .none) }
         guard let query = QueryItems(parsing: target.utf8[mark...].dropFirst()) else {
-            return (RouteMatch(entry: malformed, parameters: PathParameters()), path, .none)
+            return (RouteMatch(entry: malformed, parameters: PathParameters()), text, .none)
         }
-        return (match(method, path: path), path, query)
+        return (match(method, path: target[..<mark]), text, query)
     }
 
-    private func match(_ method: HTTPMethod, path: String) -> RouteMatch {
+    private func match(_ method: HTTPMethod, path: Substring) -> RouteMatch {
         guard path.utf8.first == slash else { return RouteMatch(entry: notFound, parameters: PathParameters()) }
         var search = Search(method: method)
         for segment in path.utf8.dropFirst().split(separator: slash, omittingEmptySubsequences: false) {

@@ -209,7 +209,8 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {
 
     private func start(_ exchange: Exchange, body: RequestBody) {
         let request = HTTPRequest(
-            method: exchange.method, path: exchange.path, query: exchange.query, headers: exchange.headers, body: body,
+            method: exchange.method, target: exchange.target, query: exchange.query, headers: exchange.headers,
+            body: body,
             pathParameters: exchange.match.parameters, origin: origin, id: exchange.id)
         exchange.task = Task(executorPreference: loop.executor) { [server] in
             let response = await server.errors.respond(to: request, with: exchange.entry.handler)

@@ -11,7 +11,7 @@ final class Exchange: @unchecked Sendable {
     let start: NIODeadline
     /// The parts of the request that its handler will get.
     let match: RouteMatch
-    let path: String
+    let target: String
     let query: QueryItems
     let headers: HTTPHeaders
 
@@ -37,13 +37,13 @@ final class Exchange: @unchecked Sendable {
 
     init(
         id: RequestID, head: HTTPRequestHead, method: HTTPMethod,
-        target: (match: RouteMatch, path: String, query: QueryItems)
+        target: (match: RouteMatch, target: String, query: QueryItems)
     ) {
         self.id = id
         self.method = method
         match = target.match
         entry = target.match.entry
-        path = target.path
+        self.target = target.target
         query = target.query
         headers = HTTPHeaders(head.headers)
         isHTTP10 = head.version.minor == 0

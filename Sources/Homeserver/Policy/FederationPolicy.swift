@@ -1,0 +1,86 @@
+import Matrix
+
+/// With which servers this one speaks: asked before every request to another server and for every request from one.
+public struct FederationPolicy: Sendable {
+    /// What holds for servers that no list names.
+    public enum Mode: String, Sendable, CaseIterable {
+        /// Only the servers in `allow`.
+        case closed
+        /// All.
+        case open
+        /// Nobody at all.
+        case off
+    }
+
+    private let mode: Mode
+    private let allowed: [ServerPattern]
+    private let denied: [ServerPattern]
+
+    /// A policy.
+    ///
+    /// - Parameters:
+    ///   - mode: What holds for servers that no list names.
+    ///   - allowed: In closed mode, the servers that are spoken with. A pattern means exactly the servers of its port, or of none.
+    ///   - denied: The servers that are not spoken with, whatever else holds. A pattern without a port means every port.
+    public init(mode: Mode, allowed: [ServerPattern] = [], denied: [ServerPattern] = []) {
+        self.mode = mode
+        self.allowed = allowed
+        self.denied = denied
+    }
+
+    /// Whether there is federation at all.
+    public var isOff: Bool { mode == .off }
+
+    /// Whether this server speaks with another.
+    public func permits(_ server: ServerName) -> Bool {
+        guard mode != .off, !denied.contains(where: { $0.covers(server) }) else { return false }
+        return mode == .open || allowed.contains { $0.isExactly(server) }
+    }
+
+    /// Refuses a server.
+    ///
+    /// - Throws: 403 `M_FORBIDDEN`.
+    public func check(_ server: ServerName) throws(MatrixError) {
+        guard permits(server) else { throw .forbidden("This server does not federate with \(server)") }
+    }
+}
+
+/// A server name, or `*.` and a domain, which stands for every name below that domain but not for the domain itself.
+public struct ServerPattern: Sendable, Hashable, CustomStringConvertible {
+    private let name: ServerName
+    private let isWildcard: Bool
+
+    /// The pattern.
+    public var description: String { isWildcard ? "*.\(name)" : name.string }
+
+    /// Reads a pattern; `nil` if it is none.
+    public init?(_ text: String) {
+        isWildcard = text.utf8.starts(with: "*.".utf8)
+        guard let name = ServerName(isWildcard ? String(text.dropFirst(2)) : text) else { return nil }
+        if isWildcard, name.isAddressLiteral { return nil }
+        self.name = name
+    }
+
+    /// Whether the server is meant by its very name: an identity that somebody else could have must not match.
+    func isExactly(_ server: ServerName) -> Bool {
+        guard name.port == server.port else { return false }
+        guard isWildcard else { return name == server }
+        return server.host.utf8.reversed().starts(with: ".\(name.host)".utf8.reversed()) && isBelow(server)
+    }
+
+    /// Whether the server is on a host that is meant, however its name is written.
+    func covers(_ server: ServerName) -> Bool {
+        guard name.port == nil || name.port == server.port else { return false }
+        guard isWildcard else { return Self.folded(name.host) == Self.folded(server.host) }
+        let suffix = [UInt8(ascii: ".")] + Self.folded(name.host)
+        return Self.folded(server.host).reversed().starts(with: suffix.reversed()) && isBelow(server)
+    }
+
+    private func isBelow(_ server: ServerName) -> Bool { server.host.utf8.count > name.host.utf8.count + 1 }
+
+    /// As DNS compares names: without regard to case and to a dot at the end.
+    private static func folded(_ host: String) -> [UInt8] {
+        let bytes = host.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+        return bytes.last == UInt8(ascii: ".") ? bytes.dropLast() : bytes
+    }
+}
