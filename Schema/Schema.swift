@@ -12,5 +12,9 @@ public enum Schema {
         .keys,
         .userData,
         .media,
+        // Numbers 6 and 7 belong to what is being built beside this.
+        Migration(number: 6, name: "reserved", sql: ""),
+        Migration(number: 7, name: "reserved", sql: ""),
+        .destinations,
     ]
 }
