@@ -13,5 +13,8 @@ public enum Schema {
         .userData,
         .media,
         .roomGraph,
+        // Number 7 belongs to what is being built beside this.
+        Migration(number: 7, name: "reserved", sql: ""),
+        .destinations,
     ]
 }

@@ -1,6 +1,7 @@
 import Database
 import Matrix
 import Schema
+import Synchronization
 
 /// The persistent memory of the homeserver: topics of records over one database, and the journal that announces their changes.
 ///
@@ -17,6 +18,7 @@ public final class Store: Sendable {
     public let eventCache: EventCache
     /// States by number.
     public let stateCache: StateCache
+    private let membershipListeners = Mutex<[@Sendable (MembershipChange) -> Void]>([])
 
     /// Opens the store: brings the schema up to date and finds the journal's end.
     ///
@@ -39,6 +41,17 @@ public final class Store: Sendable {
         eventCache = EventCache(byteBudget: cacheBytes / 2)
         stateCache = StateCache(byteBudget: cacheBytes / 4)
     }
+
+    /// Calls `listener` with every change of a membership from now on, once it is durable and before the journal announces it, on
+    /// the thread that committed it: it must be quick.
+    ///
+    /// Unlike the journal's entries this tells of changes that no event of their own makes, as when a room's state is resolved.
+    public func onMembershipChange(_ listener: @escaping @Sendable (MembershipChange) -> Void) {
+        membershipListeners.withLock { $0.append(listener) }
+    }
+
+    /// Who wants to hear of changes of memberships.
+    var membershipObservers: [@Sendable (MembershipChange) -> Void] { membershipListeners.withLock { $0 } }
 
     /// Runs `body` on one consistent snapshot, on a reader's thread.
     public func read<T: Sendable>(_ body: @escaping @Sendable (StoreReader) throws -> T) async throws -> T {

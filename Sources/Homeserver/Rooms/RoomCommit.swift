@@ -97,7 +97,7 @@ struct RoomCommit {
     }
 
     private func write(
-        _ change: MembershipChange, in room: RoomNumber, at position: StreamPosition, _ writer: StoreWriter
+        _ change: PlannedMembership, in room: RoomNumber, at position: StreamPosition, _ writer: StoreWriter
     ) throws {
         if let membership = change.membership, let event = change.event {
             try writer.memberships.set(membership, of: change.user, in: room, event: event, position: position)
@@ -160,7 +160,7 @@ private struct StateCommit {
 
 extension PlannedEvent {
     /// The change of membership that the event itself is.
-    var subject: MembershipChange? { memberships.first { $0.event == number } }
+    var subject: PlannedMembership? { memberships.first { $0.event == number } }
     /// The changes of membership that came about with it otherwise.
-    var otherMemberships: [MembershipChange] { memberships.filter { $0.event != number } }
+    var otherMemberships: [PlannedMembership] { memberships.filter { $0.event != number } }
 }

@@ -26,7 +26,7 @@ struct PlannedEvent: Sendable {
     /// The room's current state after it, if that is another.
     var roomState: WorkingState.Place?
     /// Whose membership of the room changed with it.
-    var memberships: [MembershipChange] = []
+    var memberships: [PlannedMembership] = []
 
     enum Timeline: Sendable {
         /// At the end of it.
@@ -46,7 +46,7 @@ struct PlannedRedaction: Sendable {
 }
 
 /// A user's membership in the room's current state has become another.
-struct MembershipChange: Sendable {
+struct PlannedMembership: Sendable {
     let user: UserNumber
     /// `nil`: the state says nothing about the user any more.
     let membership: Membership?
@@ -193,8 +193,8 @@ struct RoomWork: Sendable {
     /// - Returns: Whose membership is another now.
     mutating func setCurrent(
         _ state: WorkingState, changes: [StateKeyNumber: EventNumber?]
-    ) async throws -> [MembershipChange] {
-        var memberships: [MembershipChange] = []
+    ) async throws -> [PlannedMembership] {
+        var memberships: [PlannedMembership] = []
         for (keyNumber, event) in changes {
             let key = try await services.store.stateKey(keyNumber)
             let stored = try await event.asyncMap { try await load($0) } ?? nil
@@ -207,7 +207,7 @@ struct RoomWork: Sendable {
             let membership = stored.flatMap { Membership(of: $0.event) }
             count(old.flatMap { Membership(of: $0.event) }, membership)
             memberships.append(
-                MembershipChange(
+                PlannedMembership(
                     user: try await services.store.intern(user), membership: membership,
                     event: membership == nil ? nil : event
                 ))

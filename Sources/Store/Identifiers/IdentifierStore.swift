@@ -108,7 +108,9 @@ public struct IdentifierWriter {
     public func intern(_ user: UserID) throws -> UserNumber {
         if let number = try writer.read.identifiers.number(of: user) { return number }
         let number = UserNumber(try writer.next("user"))
-        try writer.sql.execute("INSERT INTO users (num, user_id) VALUES ($1, $2)", number, user)
+        try writer.sql.execute(
+            "INSERT INTO users (num, user_id, server) VALUES ($1, $2, $3)", number, user, user.server
+        )
         let cache = writer.store.identifiers
         writer.sql.onCommit { cache.remember(user, number) }
         return number

@@ -36,6 +36,18 @@ public struct MembershipRecord: Sendable {
     public let isForgotten: Bool
 }
 
+/// A change of a user's membership of a room.
+public struct MembershipChange: Sendable {
+    /// The room.
+    public let room: RoomNumber
+    /// The user.
+    public let user: UserNumber
+    /// The user, by name.
+    public let userID: UserID
+    /// What it is now, and when that came about; `nil` if the room knows nothing of the user any more.
+    public let membership: (membership: Membership, position: StreamPosition)?
+}
+
 /// Look-ups of memberships.
 public struct MembershipReader {
     let sql: ReadTransaction
@@ -171,11 +183,24 @@ public struct MembershipWriter {
                 forgotten = CASE WHEN excluded.membership IN (0, 4) THEN memberships.forgotten ELSE 0 END
             """, room, user, membership.code, event, position
         )
+        try tell(room, user, (membership, position))
     }
 
     /// Removes a user's membership: the room's state has no event about them any more.
     public func remove(of user: UserNumber, in room: RoomNumber) throws {
         try writer.sql.execute("DELETE FROM memberships WHERE room_num = $1 AND user_num = $2", room, user)
+        try tell(room, user, nil)
+    }
+
+    private func tell(
+        _ room: RoomNumber, _ user: UserNumber, _ membership: (membership: Membership, position: StreamPosition)?
+    ) throws {
+        let observers = writer.store.membershipObservers
+        guard !observers.isEmpty else { return }
+        let change = MembershipChange(
+            room: room, user: user, userID: try writer.read.identifiers.user(user), membership: membership
+        )
+        writer.sql.onCommit { for observer in observers { observer(change) } }
     }
 
     /// Marks a room as forgotten by a user who is not in it.
