@@ -74,6 +74,11 @@ struct RoomCommit {
                 try writer.graph.removeBackwardExtremity(planned.event.eventID, of: head.number)
                 try writer.graph.addBackwardExtremities(planned.missingPrevEvents, of: head.number)
             }
+            switch planned.relay {
+            case .onBehalf(let server): try writer.relays.add(planned.number, origin: server)
+            case .handedOver: try writer.relays.handOver(planned.number)
+            case nil: break
+            }
             for change in planned.memberships { try write(change, in: head.number, at: position, writer) }
             for redaction in planned.redactions {
                 // Of the same batch the target is known as it has just been stored.

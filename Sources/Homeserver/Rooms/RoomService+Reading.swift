@@ -172,7 +172,11 @@ extension RoomService {
             if let last = page.last?.position {
                 if backward { cursor.through = StreamPosition(last.rawValue - 1) } else { cursor.after = last }
             }
-            if isExhausted || found.count >= limit { break }
+            if found.count >= limit { break }
+            if isExhausted {
+                guard backward, try await fetchHistory(of: number) else { break }
+                isExhausted = false
+            }
         }
         if found.count > limit, let last = found[limit - 1].position {
             found = Array(found.prefix(limit))
@@ -183,6 +187,14 @@ extension RoomService {
         let end = isExhausted && found.isEmpty ? nil : SyncToken(backward ? cursor.through : cursor.after)
         let state = filter.lazyLoadMembers ? try await senders(of: found, in: number) : []
         return HistoryPage(events: found, start: start, end: end, state: state)
+    }
+
+    /// Fetches history that this server does not have.
+    ///
+    /// - Returns: Whether there is more than before.
+    private func fetchHistory(of room: RoomNumber) async throws -> Bool {
+        guard let federation, try await participates(in: room) else { return false }
+        return try await backfill.fetch(lane(room), services, federation)
     }
 
     /// The last place of the timeline that a user may ask for.

@@ -54,6 +54,10 @@ public final class RoomService: Sendable {
     let federation: RoomFederation?
     /// Who enters rooms through other servers.
     let entering = RoomGate()
+    /// What the access control lists of rooms say of servers.
+    let accessDecisions = ServerACLDecisions()
+    /// Fetches history from other servers.
+    let backfill = Backfill()
     private let lanes = Mutex<[RoomNumber: RoomLane]>([:])
     private let lastCreation = Mutex<Int64>(0)
 

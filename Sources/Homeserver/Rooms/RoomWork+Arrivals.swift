@@ -17,6 +17,8 @@ struct Arrival: Sendable {
     var place = Place.timeline
     /// The state before the event as another server gives it, where events before it are missing.
     var stateBefore: StateMap?
+    /// How it reaches other servers, if not simply by its sender's server.
+    var relay: EventRelay?
     /// The states after events before it that are missing, as another server gives them.
     var statesAfter: [EventID: StateMap] = [:]
 }
@@ -69,6 +71,7 @@ extension RoomWork {
         if let known { number = known.number } else { number = try await services.eventNumbers.next() }
         // What was redacted while it stood outside of the graph stays redacted.
         let kept = known?.redactedBy != nil ? known?.event ?? event : event
+        if verdict == .accepted { placing.relay = arrival.relay }
         return .decided(try await place(kept, as: number, before: before.state, placing), verdict)
     }
 
@@ -138,7 +141,7 @@ extension RoomWork {
         if let known { number = known.number } else { number = try await services.eventNumbers.next() }
         let stored = try await place(
             join, as: number, before: before,
-            Placing(receivedTimestamp: receivedTimestamp, missingPrevEvents: missing)
+            Placing(receivedTimestamp: receivedTimestamp, missingPrevEvents: missing, relay: .handedOver)
         )
         planned[planned.count - 1].memberships += memberships
         return stored

@@ -41,6 +41,29 @@ extension RoomWork {
 
     /// Builds an event on top of the room as it is, and asks the rules of the room.
     func build(_ draft: EventDraft) async throws -> Event {
+        let (builder, authState) = try await builder(for: draft)
+        let event = try authorize(builder, authState)
+        if head.version.stateResolution != .v1 || draft.type == .redaction { try await checkRedaction(draft) }
+        return event
+    }
+
+    /// Signs what has been put together, and asks the rules of the room.
+    @discardableResult
+    func authorize(_ builder: EventBuilder, _ authState: LaneAuthState) throws -> Event {
+        let event: Event
+        do {
+            event = try builder.build(serverName: services.serverName, signer: services.signingKey)
+        } catch {
+            throw MatrixError(error)
+        }
+        if case .failure(let rejection) = Authorization.check(event, against: authState) {
+            throw MatrixError(rejection)
+        }
+        return event
+    }
+
+    /// Puts an event together on top of the room as it is.
+    func builder(for draft: EventDraft) async throws -> (EventBuilder, LaneAuthState) {
         let version = head.version
         let proposal = EventProposal(
             type: draft.type, stateKey: draft.stateKey, sender: draft.sender, content: draft.content
@@ -62,17 +85,7 @@ extension RoomWork {
                 builder.referenceHashes[event.event.eventID] = event.event.referenceHash()
             }
         }
-        let event: Event
-        do {
-            event = try builder.build(serverName: services.serverName, signer: services.signingKey)
-        } catch {
-            throw MatrixError(error)
-        }
-        if case .failure(let rejection) = Authorization.check(event, against: authState) {
-            throw MatrixError(rejection)
-        }
-        if version.stateResolution != .v1 || draft.type == .redaction { try await checkRedaction(draft) }
-        return event
+        return (builder, authState)
     }
 
     /// Since room version 3 the rules let every redaction in and leave it to servers whether they act on it; ours does not make

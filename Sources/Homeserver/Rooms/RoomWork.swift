@@ -25,6 +25,8 @@ struct PlannedEvent: Sendable {
     let stateAfter: WorkingState.Place
     /// The room's current state after it, if that is another.
     var roomState: WorkingState.Place?
+    /// How it reaches other servers, if not simply by its sender's server.
+    var relay: EventRelay?
     /// Whose membership of the room changed with it.
     var memberships: [PlannedMembership] = []
 
@@ -125,6 +127,7 @@ struct RoomWork: Sendable {
         var transaction: EventTransaction?
         var receivedTimestamp: Int64
         var missingPrevEvents: [EventID] = []
+        var relay: EventRelay?
     }
 
     /// Gives an event that has been decided on its place in the graph and, if it is accepted, in the room.
@@ -150,7 +153,7 @@ struct RoomWork: Sendable {
             number: number, event: event, sender: sender, stateKey: stateKey, status: placing.status,
             timeline: placing.timeline, replaces: stateKey.flatMap { before.map[$0] },
             transaction: placing.transaction, missingPrevEvents: placing.missingPrevEvents,
-            receivedTimestamp: placing.receivedTimestamp, stateAfter: after.place
+            receivedTimestamp: placing.receivedTimestamp, stateAfter: after.place, relay: placing.relay
         )
         try await planRedactions(&planned, before: before)
         let stored = planned.stored(room: head.number, position: nil, state: nil, roomState: nil)

@@ -32,13 +32,17 @@ struct MissingEventsFetcher: Sendable {
     /// - Parameters:
     ///   - arrival: The event.
     ///   - origin: The server that has what is missing.
+    ///   - relay: How the event reaches other servers, if not simply by its sender's server.
     ///   - alongside: What is stored in the transaction that stores the event.
     /// - Returns: What became of the event; `nil` if it cannot be decided on, and so is not kept.
     func admit(
-        _ arrival: Arrival, to lane: RoomLane, from origin: ServerName,
+        _ arrival: Arrival, to lane: RoomLane, from origin: ServerName, relay: EventRelay? = nil,
         alongside: @escaping @Sendable (StoreWriter, RoomNumber) throws -> Void = { _, _ in }
     ) async throws -> Admitted? {
+        var arrival = arrival
+        arrival.relay = relay
         do {
+            let arrival = arrival
             return try await lane.perform({ try await $0.admit(arrival) }, alongside: alongside)
         } catch let missing as MissingEvents {
             guard let room = try await lane.head() else { return nil }

@@ -63,11 +63,36 @@ extension RoomService {
     /// [PUT /invite](https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2inviteroomideventid)
     ///
     /// - Parameters:
-    ///   - event: The invite, with the signatures of its sender's server checked by the caller.
-    ///   - strippedState: What the user is told of the room: texts of whole or stripped events.
+    ///   - json: The invite.
+    ///   - id: Its identifier, as the request's path gives it.
+    ///   - room: The room, and its version as the other server gives it.
+    ///   - strippedState: What the user is told of the room: whole or stripped events.
+    ///   - origin: The other server.
     /// - Returns: The invite with this server's signature.
-    /// - Throws: 403 `M_FORBIDDEN` if it invites nobody of this server.
-    public func receiveInvite(_ event: Event, strippedState: [[UInt8]]) async throws -> Event {
+    /// - Throws: 400 for what is no such event; 403 `M_FORBIDDEN` if it is not signed or invites nobody of this server.
+    public func takeInvite(
+        _ json: JSON, id: EventID, in room: RoomID, version: RoomVersion, strippedState: [JSON], from origin: ServerName
+    ) async throws -> Event {
+        let federation = try requireFederation()
+        let parsed: Event
+        do { parsed = try Event(json, version: version) } catch { throw MatrixError(error) }
+        guard parsed.eventID == id, parsed.roomID == room else {
+            throw MatrixError.invalidParameter("The path and the event do not name the same event of the same room")
+        }
+        guard parsed.sender.server == origin else {
+            throw MatrixError.forbidden("The sender is no user of \(origin)")
+        }
+        if let number = try await store.number(of: room), try await participates(in: number) {
+            try await checkACL(origin, in: number)
+        }
+        switch await federation.checker.check(parsed) {
+        case .success(let event):
+            return try await receive(invite: event, strippedState: strippedState.map { Array($0.bytes) })
+        case .failure(let flaw): throw MatrixError.forbidden("The event's signatures are not in order: \(flaw)")
+        }
+    }
+
+    private func receive(invite event: Event, strippedState: [[UInt8]]) async throws -> Event {
         guard event.membership == "invite",
             let target = event.stateKey.flatMap({ UserID($0.string) }), target.isLocal(to: serverName)
         else { throw MatrixError.forbidden("This is no invitation of a user of this server") }

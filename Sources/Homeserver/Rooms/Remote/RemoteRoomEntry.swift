@@ -240,7 +240,8 @@ extension RoomService {
         else { throw MatrixError(502, .unknown, "The room's server did not sign the join") }
         let fetcher = MissingEventsFetcher(services: services, remote: federation.remote, checker: federation.checker)
         let arrival = Arrival(event: signed, receivedTimestamp: services.clock.now)
-        guard case .decided(_, .accepted)? = try await fetcher.admit(arrival, to: lane(number), from: server) else {
+        let admitted = try await fetcher.admit(arrival, to: lane(number), from: server, relay: .handedOver)
+        guard case .decided(_, .accepted)? = admitted else {
             throw MatrixError.forbidden("The room does not allow this join")
         }
     }
