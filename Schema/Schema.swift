@@ -13,5 +13,6 @@ public enum Schema {
         .userData,
         .media,
         .roomGraph,
+        .serverKeys,
     ]
 }
