@@ -13,8 +13,7 @@ public enum Schema {
         .userData,
         .media,
         .roomGraph,
-        // Number 7 belongs to what is being built beside this.
-        Migration(number: 7, name: "reserved", sql: ""),
+        .serverKeys,
         .destinations,
     ]
 }

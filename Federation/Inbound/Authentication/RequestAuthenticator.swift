@@ -11,6 +11,7 @@ public struct RequestAuthenticator: ServerAuthenticator {
     private let keys: any ServerKeys
     private let policy: FederationPolicy
     private let clock: any Clock
+    private let whenAuthenticated: @Sendable (ServerName) -> Void
 
     /// A request may be signed by several keys; more than this many are not looked at.
     private static let maximumSignatures = 4
@@ -22,11 +23,16 @@ public struct RequestAuthenticator: ServerAuthenticator {
     ///   - keys: Knows the keys of others.
     ///   - policy: Which others may make requests.
     ///   - clock: Tells the time at which keys must be valid.
-    public init(serverName: ServerName, keys: any ServerKeys, policy: FederationPolicy, clock: any Clock) {
+    ///   - whenAuthenticated: Called with each server that has proved to make a request: it can be reached again.
+    public init(
+        serverName: ServerName, keys: any ServerKeys, policy: FederationPolicy, clock: any Clock,
+        whenAuthenticated: @escaping @Sendable (ServerName) -> Void = { _ in }
+    ) {
         self.serverName = serverName
         self.keys = keys
         self.policy = policy
         self.clock = clock
+        self.whenAuthenticated = whenAuthenticated
     }
 
     /// The server that has signed a request.
@@ -57,6 +63,7 @@ public struct RequestAuthenticator: ServerAuthenticator {
                 throw Self.unauthorized("The signature by \(credential.keyID) of \(origin) is wrong")
             }
         }
+        whenAuthenticated(origin)
         return RemoteServer(name: origin)
     }
 

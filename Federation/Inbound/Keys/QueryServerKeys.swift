@@ -21,9 +21,9 @@ struct QueryServerKeys: Endpoint {
 
     func handle(_ request: Request, caller: Anonymous) async throws -> HTTPResponse {
         let now = clock.now
-        guard let query = KeyQuery(parsing: request.body.json, now: now) else {
+        guard let query = ServerKeyQuery(parsing: request.body.json, now: now) else {
             throw MatrixError.badJSON(
-                "server_keys must map at most \(KeyQuery.maximumServers) server names to the keys wanted")
+                "server_keys must map at most \(ServerKeyQuery.maximumServers) server names to the keys wanted")
         }
         let wanted = query.wanted.mapValues { keys in
             WantedKeys(keyIDs: Set(keys.keys), validUntilTS: keys.values.max() ?? now)

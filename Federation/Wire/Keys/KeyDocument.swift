@@ -5,7 +5,7 @@ import Matrix
 /// [GET /_matrix/key/v2/server](https://spec.matrix.org/v1.19/server-server-api/#get_matrixkeyv2server).
 public struct KeyDocument: Sendable {
     /// The largest document that is read, in bytes: some hundred keys.
-    public static let maximumBytes = 64 << 10
+    public static let maximumBytes = 32 << 10
     /// The most keys of one document, old ones included.
     public static let maximumKeys = 200
 

@@ -57,7 +57,7 @@ public enum NotaryAnswer {
 }
 
 /// Which keys are wanted of a notary.
-public struct KeyQuery: Sendable, Hashable {
+public struct ServerKeyQuery: Sendable, Hashable {
     /// Until when, in milliseconds since 1970, each key should be valid, by server and key; no key named means all of the server's.
     public let wanted: [ServerName: [SigningKeyID: Int64]]
 

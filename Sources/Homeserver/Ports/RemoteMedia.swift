@@ -8,6 +8,24 @@ public protocol RemoteMedia: Sendable {
     func open(_ reference: MediaReference, timeoutMilliseconds: Int64) async throws -> RemoteFile
 }
 
+/// The small pictures of other servers' files.
+public protocol RemoteThumbnails: Sendable {
+    /// Begins to fetch a thumbnail from the server that the file was uploaded to.
+    ///
+    /// - Parameters:
+    ///   - reference: The file.
+    ///   - width: Pixels across.
+    ///   - height: Pixels down.
+    ///   - method: `crop` or `scale`.
+    ///   - isAnimated: Whether it may move.
+    ///   - timeoutMilliseconds: How long that server may wait for the file itself.
+    /// - Throws: `MatrixError` as ``RemoteMedia/open(_:timeoutMilliseconds:)`` does.
+    func openThumbnail(
+        _ reference: MediaReference, width: Int, height: Int, method: String, isAnimated: Bool,
+        timeoutMilliseconds: Int64
+    ) async throws -> RemoteFile
+}
+
 /// A file of another server, while it arrives.
 public struct RemoteFile: Sendable {
     /// What the other server says it is.

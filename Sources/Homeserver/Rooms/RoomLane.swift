@@ -228,7 +228,10 @@ struct RoomWriterServices: Sendable {
     let clock: any Clock
     let randomness: any Randomness
     let serverName: ServerName
-    let signingKey: SigningKey
+    let signingKeys: any SigningKeySource
     let eventNumbers: NumberAllocator
     let logger: Logger
+
+    /// What events are signed with now.
+    var signingKey: SigningKey { signingKeys.signingKey }
 }

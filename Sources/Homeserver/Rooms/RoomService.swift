@@ -71,19 +71,20 @@ public final class RoomService: Sendable {
     /// - Parameters:
     ///   - store: The store.
     ///   - serverName: This server's name.
-    ///   - signingKey: What this server signs events with.
+    ///   - signingKey: Has what this server signs events with.
     ///   - defaultVersion: The version of new rooms whose creators do not choose.
     ///   - profiles: Names and pictures for membership events.
     ///   - aliases: The directory of aliases.
     ///   - activeUsers: Who is using their client.
     ///   - federation: What is needed to reach other servers; `nil` for a server that is alone.
     public init(
-        store: Store, clock: any Clock, randomness: any Randomness, serverName: ServerName, signingKey: SigningKey,
+        store: Store, clock: any Clock, randomness: any Randomness, serverName: ServerName,
+        signingKey: any SigningKeySource,
         defaultVersion: RoomVersion, profiles: any MemberProfiles, aliases: any RoomAliases,
         activeUsers: ActiveUsers, federation: RoomFederation? = nil, logger: Logger
     ) {
         services = RoomWriterServices(
-            store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKey,
+            store: store, clock: clock, randomness: randomness, serverName: serverName, signingKeys: signingKey,
             eventNumbers: NumberAllocator(store: store), logger: logger
         )
         self.profiles = profiles

@@ -10,6 +10,7 @@ import Web
 /// A running server: opened, listening, and in the end closed in the order that loses nothing.
 struct Application: Sendable {
     private let logger = Logger(label: "chappe")
+    private let configuration: Configuration
     private let database: Database
     private let services: Services
     private let server: HTTPServer
@@ -22,7 +23,7 @@ struct Application: Sendable {
     ///
     /// - Throws: ``CommandFailure`` with a sentence for the administrator.
     static func start(_ configuration: Configuration) async throws -> Application {
-        let signingKey = try ServerFiles.signingKey(of: configuration)
+        let signingKeys = SigningKeyring(try ServerFiles.signingKeys(of: configuration))
         let database: Database
         do {
             let location = try DatabaseLocation(
@@ -32,7 +33,7 @@ struct Application: Sendable {
             throw CommandFailure("the database cannot be opened: \(error)")
         }
         do {
-            return try await Application(configuration, database, signingKey)
+            return try await Application(configuration, database, signingKeys)
         } catch {
             await database.close()
             if error is CommandFailure { throw error }
@@ -40,9 +41,10 @@ struct Application: Sendable {
         }
     }
 
-    private init(_ configuration: Configuration, _ database: Database, _ signingKey: SigningKey) async throws {
+    private init(_ configuration: Configuration, _ database: Database, _ signingKeys: SigningKeyring) async throws {
+        self.configuration = configuration
         self.database = database
-        services = try await Services(configuration, database: database, signingKey: signingKey)
+        services = try await Services(configuration, database: database, signingKeys: signingKeys)
         try await services.users.presence.start()
         var http = HTTPServerConfiguration()
         guard let proxies = TrustedProxies(configuration.trustedProxies) else {
@@ -101,8 +103,14 @@ struct Application: Sendable {
         }
     }
 
-    /// Reads certificates again.
+    /// Reads certificates and signing keys again.
     func reload() {
+        do {
+            services.signingKeys.replace(by: try ServerFiles.signingKeys(of: configuration))
+            logger.info("signing keys read again", metadata: ["active": "\(services.signingKeys.signingKey.keyID)"])
+        } catch {
+            logger.error("signing keys could not be read", metadata: ["error": "\(error)"])
+        }
         do {
             try server.reloadCertificates()
             logger.info("certificates read again")
@@ -119,6 +127,7 @@ struct Application: Sendable {
         do { try await services.accounts.activity.flush() } catch {
             logger.warning("last uses of devices not stored", metadata: ["error": "\(error)"])
         }
+        await services.federation?.client.shutDown()
         await database.close()
         logger.info("stopped")
     }

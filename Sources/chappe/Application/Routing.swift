@@ -1,5 +1,6 @@
 import AdminAPI
 import ClientAPI
+import FederationInbound
 import Glibc
 import Homeserver
 import Matrix
@@ -19,7 +20,8 @@ struct Routing {
         self.metrics = metrics
         environment = EndpointEnvironment(
             authenticator: TokenAuthenticator(sessions: services.accounts.sessions),
-            rateLimiter: RateLimiter(configuration.rateLimits, nowNanoseconds: Uptime.nanoseconds)
+            rateLimiter: RateLimiter(configuration.rateLimits, nowNanoseconds: Uptime.nanoseconds),
+            servers: services.federation?.authenticator
         )
     }
 
@@ -28,6 +30,7 @@ struct Routing {
         let router = Router()
         addHealth(to: router)
         if parts.contains(.client) { addClient(to: router) }
+        if parts.contains(.federation), let federation = services.federation { addFederation(federation, to: router) }
         if parts.contains(.wellknown) { router.addWellKnownRoutes(features: features, in: environment) }
         if parts.contains(.admin), let registration = services.accounts.sharedSecret {
             router.addSharedSecretRoutes(registration: registration, in: environment)
@@ -56,7 +59,8 @@ struct Routing {
 
     private var features: ServerFeatures {
         ServerFeatures(
-            defaultRoomVersion: configuration.defaultRoomVersion, publicBaseURL: configuration.publicBaseURL
+            defaultRoomVersion: configuration.defaultRoomVersion, publicBaseURL: configuration.publicBaseURL,
+            delegatedServer: configuration.delegatedServer
         )
     }
 
@@ -67,6 +71,11 @@ struct Routing {
             _ = try await store.read { try $0.sql.first("SELECT 1") { try $0.int(0) } }
             return HTTPResponse(status: 200, headers: ["content-type": "text/plain"], body: .bytes(Array("OK".utf8)))
         }
+    }
+
+    private func addFederation(_ federation: FederationServices, to router: Router) {
+        router.addServerKeyRoutes(
+            publication: federation.keys, clock: services.clock, version: Chappe.configuration.version, in: environment)
     }
 
     private func addClient(to router: Router) {

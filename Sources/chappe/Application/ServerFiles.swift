@@ -22,16 +22,16 @@ enum ServerFiles {
         return problems
     }
 
-    /// The key that the server signs with.
-    static func signingKey(of configuration: Configuration) throws -> SigningKey {
+    /// The keys that the server signs with, and those that it has given up.
+    static func signingKeys(of configuration: Configuration) throws -> SigningKeyFile {
         let path = configuration.path(configuration.signingKey)
         guard let data = FileManager.default.contents(atPath: path) else {
             throw CommandFailure("\(path) cannot be read: `chappe init` makes a signing key")
         }
-        guard let key = SigningKey.parse(file: String(decoding: data, as: UTF8.self))?.first else {
-            throw CommandFailure("\(path) is no signing key")
+        guard let keys = SigningKeyFile(parsing: String(decoding: data, as: UTF8.self)) else {
+            throw CommandFailure("\(path) holds no signing key, or something that is none")
         }
-        return key
+        return keys
     }
 
     /// Writes a file that only its owner may read, and that must not exist yet.

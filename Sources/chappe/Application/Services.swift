@@ -15,6 +15,10 @@ struct Services: Sendable {
     let keys: KeyServices
     let sync: SyncService
     let media: MediaService
+    /// The keys that this server signs with.
+    let signingKeys: SigningKeyring
+    /// `nil` if federation is off.
+    let federation: FederationServices?
 
     /// Accounts, their sessions and devices.
     struct AccountServices: Sendable {
@@ -55,7 +59,7 @@ struct Services: Sendable {
         let toDevice: ToDeviceService
     }
 
-    init(_ configuration: Configuration, database: Database, signingKey: SigningKey) async throws {
+    init(_ configuration: Configuration, database: Database, signingKeys: SigningKeyring) async throws {
         let clock = SystemClock()
         let randomness = SystemRandomness()
         let scheduler = TaskScheduler()
@@ -63,6 +67,9 @@ struct Services: Sendable {
         let store = try await Store.open(database, cacheBytes: configuration.cacheBytes)
         self.clock = clock
         self.store = store
+        self.signingKeys = signingKeys
+        federation = try FederationServices(
+            configuration, store: store, clock: clock, randomness: randomness, signingKeys: signingKeys)
 
         // Listeners hear of the journal in the order in which they are made: what a sync looks at must be up to date before
         // those who wait for it are woken.
@@ -71,18 +78,22 @@ struct Services: Sendable {
         let ignored = IgnoredUsers(store: store)
         let activeUsers = ActiveUsers(store: store)
         let directorySource = StoredRoomDirectory(store: store)
-        let directory = DirectoryService(store: store, clock: clock, source: directorySource, serverName: serverName)
+        let remoteDirectory: any RemoteDirectory = federation?.client ?? NoRemoteDirectory()
+        let directory = DirectoryService(
+            store: store, clock: clock, source: directorySource, remote: remoteDirectory, serverName: serverName)
         let rooms = RoomService(
-            store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKey,
+            store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKeys,
             defaultVersion: configuration.defaultRoomVersion, profiles: StoredProfiles(store: store),
             aliases: DirectoryAliases(store: store, directory: directory), activeUsers: activeUsers,
             logger: Logger(label: "chappe.rooms")
         )
         self.rooms = RoomServices(
             rooms: rooms, directory: directory,
-            publicRooms: PublicRoomsService(store: store, source: directorySource, serverName: serverName)
+            publicRooms: PublicRoomsService(
+                store: store, source: directorySource, remote: remoteDirectory, serverName: serverName)
         )
-        accounts = Self.accounts(configuration, store, clock, randomness, rooms)
+        accounts = Self.accounts(
+            configuration, store, clock, randomness, rooms, federation?.client ?? UnreachableServers())
 
         let pushRules = PushRulesService(store: store)
         let accountData = AccountDataService(store: store, pushRules: pushRules)
@@ -96,7 +107,7 @@ struct Services: Sendable {
             receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,
             pushRules: pushRules
         )
-        let servers = UnreachableServers()
+        let servers: any RemoteServers = federation?.client ?? UnreachableServers()
         keys = KeyServices(
             keys: KeyService(store: store, serverName: serverName, clock: clock, remote: servers, counts: counts),
             crossSigning: CrossSigningService(
@@ -107,8 +118,8 @@ struct Services: Sendable {
         )
         media = MediaService(
             store: store, blobs: try DirectoryBlobStore(directory: configuration.path(configuration.media.store)),
-            thumbnailer: try VipsThumbnailer(), clock: clock, scheduler: scheduler, randomness: randomness,
-            serverName: serverName,
+            thumbnailer: try VipsThumbnailer(), remote: federation?.client ?? NoRemoteMedia(), clock: clock,
+            scheduler: scheduler, randomness: randomness, serverName: serverName,
             policy: MediaPolicy(maximumUploadBytes: Int64(configuration.media.maximumUploadBytes))
         )
         sync = SyncService(
@@ -126,7 +137,7 @@ struct Services: Sendable {
 
     private static func accounts(
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
-        _ rooms: RoomService
+        _ rooms: RoomService, _ remote: any RemoteProfiles
     ) -> AccountServices {
         let serverName = configuration.serverName
         let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()])
@@ -162,7 +173,7 @@ struct Services: Sendable {
             },
             devices: DeviceService(store: store, removal: removal),
             profiles: ProfileService(
-                store: store, serverName: serverName, propagation: rooms, remote: UnreachableServers()
+                store: store, serverName: serverName, propagation: rooms, remote: remote
             )
         )
     }

@@ -1,4 +1,6 @@
+import FederationOutbound
 import Foundation
+import Homeserver
 import Matrix
 import Web
 import Yams
@@ -102,9 +104,10 @@ extension Configuration {
         let outbound = node.mapping("outbound")
         self.outbound = Outbound(
             allowsPrivateAddresses: outbound.bool("allow_private_addresses", default: false),
-            proxy: outbound.string("proxy"),
+            proxy: outbound.string("proxy").flatMap { OutboundProxy($0) },
             verifiesTLSOutsideFederation: outbound.bool("verify_tls_outside_federation", default: true)
         )
+        if outbound.has("proxy"), self.outbound.proxy == nil { outbound.refuse("proxy", "must be http://host:port") }
         outbound.finish()
 
         let publicRooms = node.mapping("public_rooms")
@@ -189,23 +192,45 @@ extension Configuration.Listener {
 extension Configuration.Federation {
     fileprivate init(_ node: ConfigurationNode) {
         mode = node.choice("mode", default: .open)
-        allowed = node.strings("allow")
-        denied = node.strings("deny")
-        trustedCA = node.string("trusted_ca")
-        pinnedKeys = [:]
-        let pinned = node.mapping("pinned_keys")
-        for server in pinned.names {
-            let keys = pinned.mapping(server)
-            for id in keys.names { pinnedKeys[server, default: [:]][id] = keys.string(id) }
-        }
-        notaryServers = node.strings("notary_servers")
-        publicRooms = node.bool("public_rooms", default: true)
-        for (key, servers) in [("allow", allowed), ("deny", denied), ("notary_servers", notaryServers)] {
-            for server in servers where ServerName(server) == nil {
-                node.refuse(key, "\(server) is no valid server name")
+        func patterns(_ name: String) -> [ServerPattern] {
+            node.strings(name).compactMap { text in
+                if let pattern = ServerPattern(text) { return pattern }
+                node.refuse(name, "\(text) is neither a server name nor *. and a domain")
+                return nil
             }
         }
+        allowed = patterns("allow")
+        denied = patterns("deny")
+        trustedCA = node.string("trusted_ca")
+        pinnedKeys = Self.pinnedKeys(node.mapping("pinned_keys"))
+        notaryServers = node.strings("notary_servers").compactMap { text in
+            if let server = ServerName(text) { return server }
+            node.refuse("notary_servers", "\(text) is no valid server name")
+            return nil
+        }
+        publicRooms = node.bool("public_rooms", default: true)
         node.finish()
+    }
+
+    private static func pinnedKeys(_ node: ConfigurationNode) -> [ServerName: [SigningKeyID: VerifyKey]] {
+        var pinned: [ServerName: [SigningKeyID: VerifyKey]] = [:]
+        for name in node.names {
+            let keys = node.mapping(name)
+            guard let server = ServerName(name) else {
+                node.refuse(name, "is no valid server name")
+                continue
+            }
+            pinned[server] = [:]
+            for id in keys.names {
+                let text = keys.string(id) ?? ""
+                guard let keyID = SigningKeyID(id), keyID.isEd25519, let key = VerifyKey(base64: text) else {
+                    keys.refuse(id, "must be ed25519: and a version, and its value the key in Base64")
+                    continue
+                }
+                pinned[server]?[keyID] = key
+            }
+        }
+        return pinned
     }
 }
 

@@ -1,3 +1,5 @@
+import FederationOutbound
+import Homeserver
 import Matrix
 import Web
 
@@ -52,21 +54,19 @@ struct Configuration: Sendable {
 
     /// With whom the server federates.
     struct Federation: Sendable {
-        enum Mode: String, Sendable, CaseIterable { case closed, open, off }
-
-        var mode: Mode
-        var allowed: [String]
-        var denied: [String]
+        var mode: FederationPolicy.Mode
+        var allowed: [ServerPattern]
+        var denied: [ServerPattern]
         var trustedCA: String?
-        var pinnedKeys: [String: [String: String]]
-        var notaryServers: [String]
+        var pinnedKeys: [ServerName: [SigningKeyID: VerifyKey]]
+        var notaryServers: [ServerName]
         var publicRooms: Bool
     }
 
     /// How the server connects to others.
     struct Outbound: Sendable {
         var allowsPrivateAddresses: Bool
-        var proxy: String?
+        var proxy: OutboundProxy?
         var verifiesTLSOutsideFederation: Bool
     }
 

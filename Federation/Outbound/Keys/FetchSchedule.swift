@@ -1,0 +1,51 @@
+import Matrix
+import Store
+
+/// Says whether a server may be asked for its keys again: neither a server that is down nor an event with a made-up key is a reason to
+/// ask at every event. Bounded: what was asked longest ago is forgotten.
+final class FetchSchedule: Sendable {
+    private struct Attempt {
+        var time: Int64
+        /// Failures in a row.
+        var failures: Int
+    }
+
+    /// What the answer is wanted for.
+    enum Urgency {
+        /// The server itself makes a request, or so it seems: it is there.
+        case request
+        /// Something that the server has signed has come from wherever.
+        case event
+
+        /// How much of the usual pause is kept.
+        var pauseDivisor: Int64 { self == .request ? 6 : 1 }
+
+        /// How long a failure is remembered at most, in milliseconds.
+        var longestWaitMilliseconds: Int64 {
+            switch self {
+            case .request: 10_000
+            case .event: 10 * 60_000
+            }
+        }
+    }
+
+    /// A server that answered is not asked again for so long, whatever keys are missing.
+    private let pauseMilliseconds: Int64
+    private let attempts = GenerationalCache<ServerName, Attempt>(budget: 20_000)
+
+    init(pauseMilliseconds: Int64) { self.pauseMilliseconds = pauseMilliseconds }
+
+    func permits(_ server: ServerName, for urgency: Urgency, now: Int64) -> Bool {
+        guard let attempt = attempts[server] else { return true }
+        // A clock that was set back must not lock a server out.
+        guard attempt.time <= now else { return true }
+        guard attempt.failures > 0 else { return now - attempt.time >= pauseMilliseconds / urgency.pauseDivisor }
+        let wait = pauseMilliseconds << Int64(min(attempt.failures - 1, 10))
+        return now - attempt.time >= min(wait, urgency.longestWaitMilliseconds)
+    }
+
+    func note(_ server: ServerName, isSuccess: Bool, now: Int64) {
+        let failures = isSuccess ? 0 : (attempts[server]?.failures ?? 0) + 1
+        attempts.insert(server, Attempt(time: now, failures: failures))
+    }
+}
