@@ -84,7 +84,7 @@ actor JournalDispatcher {
             case .presence(let user):
                 guard sendsPresence else { continue }
                 for server in try await servers(interestedIn: user) { batch.presence[server, default: []].insert(user) }
-            case .accountData, .toDevice, .deviceListView, .oneTimeKeys: continue
+            case .memberships, .accountData, .toDevice, .deviceListView, .oneTimeKeys: continue
             }
         }
     }

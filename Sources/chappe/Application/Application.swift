@@ -46,6 +46,7 @@ struct Application: Sendable {
         self.database = database
         services = try await Services(configuration, database: database, signingKeys: signingKeys)
         try await services.users.presence.start()
+        try await services.traffic?.start()
         var http = HTTPServerConfiguration()
         guard let proxies = TrustedProxies(configuration.trustedProxies) else {
             throw CommandFailure("trusted_proxies: each must be an address or a range such as 10.0.0.0/8")
@@ -127,6 +128,7 @@ struct Application: Sendable {
         do { try await services.accounts.activity.flush() } catch {
             logger.warning("last uses of devices not stored", metadata: ["error": "\(error)"])
         }
+        await services.traffic?.stop()
         await services.federation?.client.shutDown()
         await database.close()
         logger.info("stopped")

@@ -76,6 +76,7 @@ struct Routing {
     private func addFederation(_ federation: FederationServices, to router: Router) {
         router.addServerKeyRoutes(
             publication: federation.keys, clock: services.clock, version: Chappe.configuration.version, in: environment)
+        router.addFederatedMembershipRoutes(rooms: services.rooms.rooms, in: environment)
     }
 
     private func addClient(to router: Router) {

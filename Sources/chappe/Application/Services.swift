@@ -1,5 +1,6 @@
 import Adapters
 import Database
+import FederationOutbound
 import Homeserver
 import Logging
 import Matrix
@@ -15,6 +16,8 @@ struct Services: Sendable {
     let keys: KeyServices
     let sync: SyncService
     let media: MediaService
+    /// What goes out to other servers and comes in from them; `nil` if federation is off.
+    let traffic: FederationTraffic?
     /// The keys that this server signs with.
     let signingKeys: SigningKeyring
     /// `nil` if federation is off.
@@ -85,6 +88,7 @@ struct Services: Sendable {
             store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKeys,
             defaultVersion: configuration.defaultRoomVersion, profiles: StoredProfiles(store: store),
             aliases: DirectoryAliases(store: store, directory: directory), activeUsers: activeUsers,
+            federation: federation.map { RoomFederation(remote: $0.client, keys: $0.keys) },
             logger: Logger(label: "chappe.rooms")
         )
         self.rooms = RoomServices(
@@ -108,13 +112,15 @@ struct Services: Sendable {
             pushRules: pushRules
         )
         let servers: any RemoteServers = federation?.client ?? UnreachableServers()
+        let policy = federation?.policy
+        let outbox = policy.map { policy in ToDeviceQueue { policy.permits($0) } }
         keys = KeyServices(
             keys: KeyService(store: store, serverName: serverName, clock: clock, remote: servers, counts: counts),
             crossSigning: CrossSigningService(
                 store: store, serverName: serverName, remote: servers, authorization: accounts.interactive
             ),
             backup: KeyBackupService(store: store), deviceLists: DeviceListService(store: store),
-            toDevice: ToDeviceService(store: store, serverName: serverName, clock: clock, outbox: nil)
+            toDevice: ToDeviceService(store: store, serverName: serverName, clock: clock, outbox: outbox)
         )
         media = MediaService(
             store: store, blobs: try DirectoryBlobStore(directory: configuration.path(configuration.media.store)),
@@ -133,6 +139,14 @@ struct Services: Sendable {
             typing: typing,
             presence: configuration.presenceIsEnabled ? presence : nil, clock: clock
         )
+        if let federation, let outbox {
+            traffic = FederationTraffic(
+                federation, store: store, serverName: serverName, rooms: rooms, keys: keys.keys,
+                presence: configuration.presenceIsEnabled ? presence : nil, typing: typing, outbox: outbox,
+                clock: clock, scheduler: scheduler, randomness: randomness)
+        } else {
+            traffic = nil
+        }
     }
 
     private static func accounts(
