@@ -4,10 +4,16 @@ import pytest
 from harness.crypto import CrossSigning, DeviceKeys
 from harness.nio_device import NioDevice, verify
 from harness.rooms import becomes
+from harness.waiting import eventually
 
 
 def query(client, *others):
     return client.post("keys", "query", json={"device_keys": {other.user: [] for other in others}})
+
+
+def devices(client, other):
+    """The IDs of another user's devices that have keys."""
+    return set(query(client, other)["device_keys"].get(other.user, {}))
 
 
 def changed(sync, user):
@@ -66,6 +72,7 @@ async def test_verification_by_emoji(device, pair):
 def test_keys_are_found_and_claimed_once(alice, bob, room):
     keys = DeviceKeys(bob)
     keys.upload(one_time_keys=2)
+    eventually(lambda: devices(alice, bob) == {bob.device}, what="bob's keys")
     found = query(alice, bob)["device_keys"][bob.user][bob.device]
     uploaded = keys.device_keys()
     assert {key: found[key] for key in uploaded} == uploaded
@@ -81,14 +88,16 @@ def test_device_lists(alice, bob, room):
     since = alice.sync()["next_batch"]
     DeviceKeys(bob).upload()
     (_, since) = alice.sync_until(lambda sync: changed(sync, bob.user), since)
-    assert bob.device in query(alice, bob)["device_keys"][bob.user]
+    eventually(lambda: devices(alice, bob) == {bob.device}, what="bob's keys")
     phone = bob.another_device()
     DeviceKeys(phone).upload()
     (_, since) = alice.sync_until(lambda sync: changed(sync, bob.user), since)
-    assert set(query(alice, bob)["device_keys"][bob.user]) == {bob.device, phone.device}
+    # A login is a change of its own, told before the keys.
+    eventually(lambda: devices(alice, bob) == {bob.device, phone.device}, what="the keys of bob's telephone")
+    since = alice.sync()["next_batch"]
     phone.post("logout")
     (_, since) = alice.sync_until(lambda sync: changed(sync, bob.user), since)
-    assert set(query(alice, bob)["device_keys"][bob.user]) == {bob.device}
+    eventually(lambda: devices(alice, bob) == {bob.device}, what="the end of bob's telephone")
     bob.leave(room)
     alice.sync_until(lambda sync: bob.user in sync.get("device_lists", {}).get("left", []), since)
 
@@ -97,18 +106,23 @@ def test_cross_signing(alice, bob, room):
     becomes(alice, room, bob.user, "join")
     device, identity = DeviceKeys(bob), CrossSigning(bob)
     device.upload()
+    eventually(lambda: devices(alice, bob) == {bob.device}, what="bob's keys")
     since = alice.sync()["next_batch"]
     identity.upload()
     (_, since) = alice.sync_until(lambda sync: changed(sync, bob.user), since)
-    found = query(alice, bob)
+    found = eventually(
+        lambda: (answer := query(alice, bob)).get("self_signing_keys", {}).get(bob.user) and answer, what="bob's identity"
+    )
     assert found["master_keys"][bob.user]["keys"] == identity.key("master")["keys"]
     assert found["self_signing_keys"][bob.user]["keys"] == identity.key("self_signing")["keys"]
     assert bob.user not in found.get("user_signing_keys", {}), "that one is for bob alone"
     signed = identity.sign(device.device_keys(), "self_signing")
     bob.post("keys", "signatures", "upload", json={bob.user: {bob.device: signed}})
     alice.sync_until(lambda sync: changed(sync, bob.user), since)
-    signatures = query(alice, bob)["device_keys"][bob.user][bob.device]["signatures"][bob.user]
-    assert f"ed25519:{identity.signing['self_signing'].public_key}" in signatures
+    name = f"ed25519:{identity.signing['self_signing'].public_key}"
+    eventually(
+        lambda: name in query(alice, bob)["device_keys"][bob.user][bob.device]["signatures"][bob.user], what="the signature"
+    )
 
 
 def test_messages_to_devices(alice, bob, room):

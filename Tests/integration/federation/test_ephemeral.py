@@ -72,4 +72,5 @@ def test_presence(alice, bob, dave, room):
             return any(content.get("status_msg") == text and content["presence"] == "unavailable" for content in seen)
 
         reader.sync_until(told, since)
-    eventually(lambda: alice.get("presence", bob.user, "status").get("status_msg", "").startswith("In the meeting"), what="presence when asked")
+    told = f"In the meeting, says {bob.user}"
+    eventually(lambda: alice.get("presence", bob.user, "status").get("status_msg") == told, what="presence when asked")

@@ -56,7 +56,8 @@ def test_many_speak_at_once(alice, bob, carol, dave, room):
 
 
 def test_an_event_is_the_same_on_both_sides(alice, bob, room):
-    content = {"msgtype": "m.text", "body": "ça va ? \u2028 \U0001f5fc", "org.example.deep": {"list": [1, -1, {"a": None}], "": True}}
+    deep = {"list": [1, -1, {"a": None}], "": True}
+    content = {"msgtype": "m.text", "body": "ça va ? \u2028 \U0001f5fc", "org.example.deep": deep}
     event = alice.send(room, content)
     seen = arrives(bob, room, event)
     mine = alice.event(room, event)
@@ -69,7 +70,8 @@ def test_an_event_is_the_same_on_both_sides(alice, bob, room):
 def test_edits_reactions_and_threads(alice, bob, room):
     event = alice.say(room, "Frist")
     arrives(bob, room, event)
-    reply = bob.send(room, {"msgtype": "m.text", "body": "in the thread", "m.relates_to": {"rel_type": "m.thread", "event_id": event}})
+    thread = {"rel_type": "m.thread", "event_id": event}
+    reply = bob.send(room, {"msgtype": "m.text", "body": "in the thread", "m.relates_to": thread})
     bob.send(room, {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": "👍"}}, kind="m.reaction")
     edit = alice.send(room, {
         "msgtype": "m.text", "body": "* First", "m.new_content": {"msgtype": "m.text", "body": "First"},
@@ -80,7 +82,9 @@ def test_edits_reactions_and_threads(alice, bob, room):
     for client in (alice, bob):
         relations = eventually(lambda: client.event(room, event).get("unsigned", {}).get("m.relations"), what="relations")
         assert relations["m.replace"]["event_id"] == edit
-        eventually(lambda: client.event(room, event)["unsigned"]["m.relations"].get("m.thread", {}).get("count") == 1, what="the thread")
+        eventually(
+            lambda: client.event(room, event)["unsigned"]["m.relations"].get("m.thread", {}).get("count") == 1, what="the thread"
+        )
 
 
 def test_redactions(alice, bob, dave, room):
@@ -164,7 +168,9 @@ def test_upgrade(alice, bob):
     room = alice.create_room(preset="public_chat", room_version="11", name="Old and new")
     bob.join_via(room, alice)
     replacement = alice.post("rooms", room, "upgrade", json={"new_version": "12"})["replacement_room"]
-    eventually(lambda: (content_of(bob, room, "m.room.tombstone") or {}).get("replacement_room") == replacement, what="the tombstone")
+    eventually(
+        lambda: (content_of(bob, room, "m.room.tombstone") or {}).get("replacement_room") == replacement, what="the tombstone"
+    )
     bob.join_via(replacement, alice)
     becomes(alice, replacement, bob.user, "join")
     created = bob.state(replacement, "m.room.create")

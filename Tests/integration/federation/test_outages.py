@@ -25,7 +25,7 @@ def caught_up(listener, room, texts, seconds=CATCH_UP_SECONDS):
 
 
 def poke(room, *speakers, seconds=CATCH_UP_SECONDS, until):
-    """Has people say something now and then until a condition holds: whoever has given a server up tries again when it is heard."""
+    """Has people say something now and then until a condition holds: who has given a server up tries again when it is heard."""
     deadline, number = time.monotonic() + seconds, 0
     while True:
         for speaker in speakers:
@@ -189,8 +189,6 @@ def test_random_changes_while_apart(alice, bob, carol, dave, pair, seed):
             change(chance.choice((bob, dave)))
         for server in pair.both:
             server.gate.open()
-        said = len(bodies(alice, room)), len(bodies(bob, room))
-        assert all(said)
 
         def same():
             states = [state_of(client, room) for client in (alice, bob)]

@@ -6,9 +6,10 @@ import zlib
 
 def png(width: int, height: int) -> bytes:
     """A picture, every pixel different."""
-    rows = b"".join(
-        b"\0" + b"".join(bytes((x * 255 // width, y * 255 // height, (x ^ y) & 255)) for x in range(width)) for y in range(height)
-    )
+    def row(y: int) -> bytes:
+        return b"\0" + b"".join(bytes((x * 255 // width, y * 255 // height, (x ^ y) & 255)) for x in range(width))
+
+    rows = b"".join(map(row, range(height)))
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
