@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every test of the project, from nothing: system packages, PostgreSQL, Python environment, one debug build; then Swift's
+# Every test of the project, from nothing: system packages, PostgreSQL, Python environments, one debug build; then Swift's
 # tests and the integration tests against the debug binary. The last line of output is "N passed, N failed"; the exit status
 # is 0 only when nothing failed. Results for machines: .test/swift-tests*.xml and .test/pytest.xml.
 set -u
@@ -11,6 +11,8 @@ rm -f .test/swift-tests*.xml .test/pytest.xml
 
 "$support/system-packages.sh" || exit 1
 "$support/python-venv.sh" .test/venv Tests/integration/requirements.txt || exit 1
+# The server that Chappe must get along with, and that the tests of federation therefore run beside it.
+"$support/python-venv.sh" .test/synapse-venv Tests/integration/requirements-synapse.txt || exit 1
 
 # The one build: it makes the executable too.
 swift build --build-tests -Xswiftc -warnings-as-errors || { echo "0 passed, 1 failed"; exit 1; }

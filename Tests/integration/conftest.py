@@ -1,7 +1,6 @@
 """Fixtures: a server for each test module and database engine, and accounts on it."""
 
 import itertools
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,9 @@ import pytest
 from harness.clients import Client, register
 from harness.postgres import Cluster
 from harness.schema import specification
-from harness.servers import KINDS, Server
+from harness.servers import KINDS, RUNNING, Server
 
 _numbers = itertools.count(1)
-_running: list[Server] = []
 
 
 def pytest_addoption(parser):
@@ -20,13 +18,16 @@ def pytest_addoption(parser):
         "--server", choices=sorted(KINDS), default="chappe",
         help="which homeserver to test; synapse proves the tests themselves",
     )
+    parser.addoption(
+        "--pair", default="chappe-synapse,synapse-chappe,chappe-chappe",
+        help="which homeservers federate, who makes the rooms first; several with commas; synapse-synapse proves the tests",
+    )
     parser.addoption("--engine", choices=["sqlite", "postgres"], help="only this database engine")
     parser.addoption("--seed", type=int, help="seed of the tests that choose at random")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "only_chappe(reason): what the test demands is Chappe's own promise")
-    specification().tolerates_null = config.getoption("--server") == "synapse"
 
 
 def pytest_collection_modifyitems(config, items):
@@ -58,8 +59,8 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        for server in _running:
-            report.sections.append((f"log of {server.kind} on {server.engine}", server.log_tail()))
+        for server in RUNNING:
+            report.sections.append((f"log of {server.kind} on {server.engine}: {server.server_name}", server.log_tail()))
 
 
 @pytest.fixture(scope="session")
@@ -81,17 +82,10 @@ def make_server(request, tmp_path_factory):
             owner = cluster or request.getfixturevalue("postgres_cluster")
             database = owner.create_database()
         server = kind(directory or tmp_path_factory.mktemp(f"{kind.kind}-{engine}"), database, settings)
-        _running.append(server)
+        RUNNING.append(server)
         return server
 
     return make
-
-
-def finish(server: Server) -> None:
-    """Ends a server and frees what it kept on disk."""
-    _running.remove(server)
-    server.end()
-    shutil.rmtree(server.directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +94,7 @@ def server(make_server, engine):
     server = make_server(engine).start()
     yield server
     assert server.process.poll() is None, f"the server died:\n{server.log_tail()}"
-    finish(server)
+    server.finish()
 
 
 @pytest.fixture
@@ -108,7 +102,7 @@ def own_server(make_server, engine):
     """A server for one test, which may stop, kill and restart it."""
     server = make_server(engine).start()
     yield server
-    finish(server)
+    server.finish()
 
 
 @pytest.fixture

@@ -2,24 +2,11 @@
 
 import os
 import struct
-import zlib
 
 from harness.clients import V1, path
+from harness.pictures import png
 
 MEDIA = "/_matrix/media/v3"
-
-
-def png(width: int, height: int) -> bytes:
-    """A picture, every pixel different."""
-    rows = b"".join(
-        b"\0" + b"".join(bytes((x * 255 // width, y * 255 // height, (x ^ y) & 255)) for x in range(width)) for y in range(height)
-    )
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def upload(client, data: bytes, kind="application/octet-stream", name=None) -> tuple[str, str]:

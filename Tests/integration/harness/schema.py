@@ -103,8 +103,6 @@ class Specification:
 
     def __init__(self, folder: Path | None):
         self.folder = folder
-        #: For Synapse, which writes null where the specification wants a key left out.
-        self.tolerates_null = False
         self.operations: list[Operation] = []
         self.registry = Registry(retrieve=self._retrieve)
         self._documents: dict[Path, Any] = {}
@@ -180,8 +178,11 @@ class Specification:
             )
         return self._validators[address]
 
-    def check(self, operation: Operation, status: int, content_type: str, body: Any) -> None:
-        """Raises `SchemaMismatch` unless this is an answer the operation may give. `body` is decoded JSON, or None."""
+    def check(self, operation: Operation, status: int, content_type: str, body: Any, tolerates_null: bool = False) -> None:
+        """Raises `SchemaMismatch` unless this is an answer the operation may give. `body` is decoded JSON, or None.
+
+        `tolerates_null` is for Synapse, which writes null where the specification wants a key left out.
+        """
         declared = str(status) in operation.responses
         if status < 400 and not declared:
             raise SchemaMismatch(f"{operation} does not answer {status}")
@@ -191,41 +192,41 @@ class Specification:
         if status >= 400 and status != 401:  # user-interactive authentication answers 401 without an errcode
             validators.append(Draft202012Validator(ERROR_SCHEMA))
         if status == 200:
-            self.check_events(operation, body)
+            self.check_events(operation, body, tolerates_null)
         if not validators:
             return
         if content_type.split(";")[0].strip() != "application/json":
             raise SchemaMismatch(f"{operation} {status}: Content-Type is {content_type!r}")
         for validator in validators:
             problems = sorted(validator.iter_errors(body), key=lambda error: list(map(str, error.absolute_path)))
-            if self.tolerates_null or operation.name in NULLS_EXPECTED:
+            if tolerates_null or operation.name in NULLS_EXPECTED:
                 problems = [problem for problem in problems if problem.instance is not None]
             if problems:
                 listed = "\n".join(f"  {problem.json_path}: {problem.message[:300]}" for problem in problems[:8])
                 raise SchemaMismatch(f"{operation} {status} does not fit its schema:\n{listed}")
 
-    def check_events(self, operation: Operation, part: Any) -> None:
+    def check_events(self, operation: Operation, part: Any, tolerates_null: bool) -> None:
         """Checks the content of every event in a response, wherever it is, that a server has written."""
         if isinstance(part, list):
             for element in part:
-                self.check_events(operation, element)
+                self.check_events(operation, element, tolerates_null)
         elif isinstance(part, dict):
             kind, content = part.get("type"), part.get("content")
             # A redacted event keeps little of its content.
             if isinstance(content, dict) and kind in SERVER_WRITTEN and content:
-                self._check_content(operation, kind, content)
+                self._check_content(operation, kind, content, tolerates_null)
             for key, element in part.items():
                 if key != "content":  # what users say is theirs
-                    self.check_events(operation, element)
+                    self.check_events(operation, element, tolerates_null)
 
-    def _check_content(self, operation: Operation, kind: str, content: dict) -> None:
+    def _check_content(self, operation: Operation, kind: str, content: dict, tolerates_null: bool) -> None:
         address = f"file://{self.folder}/event-schemas/schema/{kind}.yaml#/properties/content"
         if address not in self._validators:
             self._validators[address] = Draft202012Validator(
                 {"$ref": address}, registry=self.registry, format_checker=formats
             )
         problems = list(self._validators[address].iter_errors(content))
-        if self.tolerates_null:
+        if tolerates_null:
             problems = [problem for problem in problems if problem.instance is not None]
         if problems:
             raise SchemaMismatch(f"{operation}: a {kind} does not fit its schema: {problems[0].json_path} {problems[0].message[:300]}")
@@ -236,10 +237,10 @@ def specification() -> Specification:
     return Specification(_data_folder())
 
 
-def check_response(operation: Operation, response) -> None:
+def check_response(operation: Operation, response, tolerates_null: bool = False) -> None:
     """Checks an `httpx.Response` against what its operation may answer."""
     try:
         body = response.json() if response.content else None
     except ValueError:
         body = None
-    specification().check(operation, response.status_code, response.headers.get("content-type", ""), body)
+    specification().check(operation, response.status_code, response.headers.get("content-type", ""), body, tolerates_null)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,11 +26,18 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+#: The servers of this test run that have not ended, so that a failing test can show what they said.
+RUNNING: list["Server"] = []
+
+
 class Server:
     """A homeserver process. Subclasses write its configuration and know its command line."""
 
+    kind: str
     server_name = "chappe.test"
     shared_secret = "shared secret of the tests"
+    #: Every Matrix server has a signing key: "ed25519", its version, the seed in unpadded base64.
+    signing_key = "ed25519 tests zMJ+pmZgmAqPu8x6ZnBtC3xmZg/9qTzCrwZbRkUVhUw"
 
     def __init__(self, directory: Path, database: str, settings: dict | None = None):
         """`database` is "sqlite" or a PostgreSQL URL; `settings` are merged into the configuration, key by key."""
@@ -48,9 +56,18 @@ class Server:
     def engine(self) -> str:
         return "sqlite" if self.database == "sqlite" else "postgres"
 
+    def configuration(self) -> dict:
+        """What its configuration file says, before the settings of the test."""
+        raise NotImplementedError
+
     def prepare(self) -> None:
         """Writes the configuration and whatever else must exist before the first start."""
-        raise NotImplementedError
+        # JSON is YAML.
+        configuration = merged(self.configuration(), self.settings)
+        (self.directory / f"{self.kind}.yaml").write_text(json.dumps(configuration, indent=2))
+        key = self.directory / "signing.key"
+        key.write_text(self.signing_key + "\n")
+        key.chmod(0o600)
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -131,6 +148,13 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.stop()
 
+    def finish(self) -> None:
+        """Ends the server and frees what it kept on disk."""
+        if self in RUNNING:
+            RUNNING.remove(self)
+        self.end()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
     def log_tail(self, lines: int = 80) -> str:
         try:
             return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
@@ -141,6 +165,21 @@ class Server:
 def chappe_binary() -> str:
     """The executable under test."""
     return os.environ.get("CHAPPE_BINARY", str(ROOT / ".build" / "debug" / "chappe"))
+
+
+def synapse_python() -> str:
+    """The Python that has Synapse: that of the tests, or that of `make bench`."""
+    if python := os.environ.get("SYNAPSE_PYTHON"):
+        return python
+    environments = (ROOT / ".test" / "synapse-venv", ROOT / ".bench" / "venv")
+    found = next((path for path in environments if (path / "requirements.installed").exists()), None)
+    assert found, "there is no Synapse: run Tests/support/python-venv.sh .test/synapse-venv Tests/integration/requirements-synapse.txt"
+    return str(found / "bin" / "python")
+
+
+def memory_bytes(process: subprocess.Popen) -> int:
+    """How much memory a process holds (its resident set)."""
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def merged(base: dict, changes: dict) -> dict:
@@ -157,8 +196,8 @@ class Chappe(Server):
 
     kind = "chappe"
 
-    def prepare(self) -> None:
-        configuration = {
+    def configuration(self) -> dict:
+        return {
             "server_name": self.server_name,
             "public_base_url": self.url,
             "data_dir": str(self.directory),
@@ -172,23 +211,17 @@ class Chappe(Server):
             "passwords": {"hashing": "cheap"},
             "federation": {"mode": "closed"},
         }
-        # JSON is YAML.
-        (self.directory / "chappe.yaml").write_text(json.dumps(merged(configuration, self.settings), indent=2))
-        # Every Matrix server has a signing key: "ed25519", its version, the seed in unpadded base64.
-        key = self.directory / "signing.key"
-        key.write_text("ed25519 tests zMJ+pmZgmAqPu8x6ZnBtC3xmZg/9qTzCrwZbRkUVhUw\n")
-        key.chmod(0o600)
 
     def command(self) -> list[str]:
         return [chappe_binary(), "serve", "--config", str(self.directory / "chappe.yaml")]
 
 
 class Synapse(Server):
-    """Synapse, against which the tests themselves are proved. Never part of CI."""
+    """Synapse, against which the tests themselves are proved, and with which Chappe federates."""
 
     kind = "synapse"
 
-    def prepare(self) -> None:
+    def configuration(self) -> dict:
         if self.database == "sqlite":
             database = {"name": "sqlite3", "args": {"database": str(self.directory / "synapse.db")}}
         else:
@@ -197,7 +230,7 @@ class Synapse(Server):
                 "args": {**connection_arguments(self.database), "cp_min": 5, "cp_max": 10},
             }
         plenty = {"per_second": 1_000_000, "burst_count": 1_000_000}
-        configuration = {
+        return {
             "server_name": self.server_name,
             "public_baseurl": self.url + "/",
             "pid_file": str(self.directory / "synapse.pid"),
@@ -245,23 +278,20 @@ class Synapse(Server):
             "rc_reports": plenty,
             "rc_user_directory": plenty,
         }
-        (self.directory / "log.yaml").write_text(
-            json.dumps(
-                {
-                    "version": 1,
-                    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-                    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-                    "root": {"level": "WARNING", "handlers": ["console"]},
-                    "disable_existing_loggers": False,
-                }
-            )
-        )
-        (self.directory / "homeserver.yaml").write_text(json.dumps(merged(configuration, self.settings), indent=2))
-        (self.directory / "signing.key").write_text("ed25519 tests zMJ+pmZgmAqPu8x6ZnBtC3xmZg/9qTzCrwZbRkUVhUw\n")
+
+    def prepare(self) -> None:
+        super().prepare()
+        log = {
+            "version": 1,
+            "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+            "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+            "root": {"level": "WARNING", "handlers": ["console"]},
+            "disable_existing_loggers": False,
+        }
+        (self.directory / "log.yaml").write_text(json.dumps(log))
 
     def command(self) -> list[str]:
-        python = os.environ.get("SYNAPSE_PYTHON", str(ROOT / ".bench" / "venv" / "bin" / "python"))
-        return [python, "-m", "synapse.app.homeserver", "--config-path", str(self.directory / "homeserver.yaml")]
+        return [synapse_python(), "-m", "synapse.app.homeserver", "--config-path", str(self.directory / "synapse.yaml")]
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "SYNAPSE_ASYNC_IO_REACTOR": "0"}
