@@ -24,10 +24,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "integration"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import neighbors  # noqa: E402
+import scenarios as local  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
-from harness.servers import KINDS, Server  # noqa: E402
+from harness.servers import Server  # noqa: E402
 from report import table  # noqa: E402
-from scenarios import SCENARIOS, Bench  # noqa: E402
+from scenarios import Bench  # noqa: E402
+
+SCENARIOS = local.SCENARIOS | neighbors.SCENARIOS
 
 SERVERS = ("chappe", "chappe-postgres", "synapse", "synapse-postgres")
 
@@ -38,10 +42,10 @@ SETTINGS = {
 }
 
 
-def make_server(name: str, directory: Path, cluster: Cluster | None) -> Server:
+def make_server(name: str, neighborhood: neighbors.Neighborhood, cluster: Cluster | None) -> Server:
     kind, _, postgres = name.partition("-")
     database = cluster.create_database() if postgres else "sqlite"
-    return KINDS[kind](directory / name, database, SETTINGS[kind])
+    return neighborhood.make(kind, name, database)
 
 
 def main() -> int:
@@ -60,14 +64,15 @@ def main() -> int:
     os.environ["CHAPPE_BINARY"] = str(ROOT / ".build" / "release" / "chappe")
     directory = Path(tempfile.mkdtemp(prefix="chappe-bench-"))
     cluster = Cluster.start() if any(name.endswith("-postgres") for name in servers) else None
+    neighborhood = neighbors.Neighborhood(directory, SETTINGS)
     results: dict[str, dict] = {}
     try:
         for name in servers:
-            server = make_server(name, directory, cluster)
+            server = make_server(name, neighborhood, cluster)
             print(f"{name}: starting", file=sys.stderr, flush=True)
             server.start()
             try:
-                bench = Bench(server, cluster if name.endswith("-postgres") else None, chosen.scale)
+                bench = Bench(server, cluster if name.endswith("-postgres") else None, chosen.scale, neighborhood)
                 for scenario in scenarios:
                     begun = time.monotonic()
                     results.setdefault(scenario, {})[name] = SCENARIOS[scenario](bench)

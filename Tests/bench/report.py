@@ -7,6 +7,11 @@ MEASURES = {
     "p99_milliseconds": ("p99 ms", "{:,.2f}", False),
     "cpu_seconds_per_1000": ("CPU s / 1,000", "{:,.3f}", False),
     "postgres_cpu_seconds_per_1000": ("PostgreSQL CPU s / 1,000", "{:,.3f}", False),
+    "peer_cpu_seconds_per_1000": ("the peer's CPU s / 1,000", "{:,.3f}", False),
+    "answered_milliseconds": ("ms to the answer", "{:,.0f}", False),
+    "complete_milliseconds": ("ms to completeness", "{:,.0f}", False),
+    "cpu_seconds": ("CPU s", "{:,.2f}", False),
+    "postgres_cpu_seconds": ("PostgreSQL CPU s", "{:,.2f}", False),
     "memory_mib": ("memory MiB", "{:,.0f}", False),
     "milliseconds": ("ms", "{:,.0f}", False),
 }

@@ -25,10 +25,12 @@ _labels = itertools.count(1)
 class Bench:
     """A running server, and users on it."""
 
-    def __init__(self, server, cluster, scale: float):
+    def __init__(self, server, cluster, scale: float, neighborhood=None):
+        """`neighborhood` gives the loads between servers what they need."""
         self.server = server
         self.cluster = cluster
         self.scale = scale
+        self.neighborhood = neighborhood
         self.http = httpx.Client(base_url=server.url, timeout=120)
 
     # Preparing
@@ -61,9 +63,23 @@ class Bench:
     def join(self, user: dict, room: str) -> None:
         self.call("POST", f"/join/{quote(room)}", user["access_token"], json={})
 
-    def say(self, user: dict, room: str, text: str) -> None:
+    def say(self, user: dict, room: str, text: str) -> str:
         where = f"/rooms/{quote(room)}/send/m.room.message/p{next(_labels)}"
-        self.call("PUT", where, user["access_token"], json={"msgtype": "m.text", "body": text})
+        return self.call("PUT", where, user["access_token"], json={"msgtype": "m.text", "body": text})["event_id"]
+
+    def has_event(self, user: dict, room: str, event: str) -> bool:
+        where = f"{V3}/rooms/{quote(room)}/event/{quote(event)}"
+        return self.http.get(where, headers={"Authorization": f"Bearer {user['access_token']}"}).status_code == 200
+
+    def count_messages(self, user: dict, room: str) -> int:
+        """How many messages the room's history has."""
+        count, position = 0, ""
+        while True:
+            page = self.call("GET", f"/rooms/{quote(room)}/messages?dir=b&limit=500{position}", user["access_token"])
+            count += sum(event["type"] == "m.room.message" for event in page["chunk"])
+            if "end" not in page:
+                return count
+            position = f"&from={quote(page['end'])}"
 
     def token_now(self, user: dict) -> str:
         """Where the user's sync stands."""
@@ -72,7 +88,19 @@ class Bench:
     def amount(self, count: int) -> int:
         return max(1, round(count * self.scale))
 
+    def count(self, synapse: int, chappe: int) -> int:
+        """Enough for Chappe to be measured in hundredths of CPU seconds, and for Synapse to end before evening."""
+        return self.amount(chappe if self.server.kind == "chappe" else synapse)
+
     # Measuring
+
+    def wait_for_rest(self, seconds: float = 60) -> None:
+        """Waits until the server does nothing any more for three seconds together."""
+        deadline, quiet = time.monotonic() + seconds, 0
+        while quiet < 3 and time.monotonic() < deadline:
+            cpu = self.usage()[0]
+            time.sleep(1)
+            quiet = quiet + 1 if self.usage()[0] - cpu < 0.05 else 0
 
     def postgres_pid(self) -> int:
         return int((Path(self.cluster.directory) / "data" / "postmaster.pid").read_text().splitlines()[0])
@@ -113,13 +141,8 @@ class Bench:
         return measures
 
 
-def _sender(user: dict, room: str) -> dict:
+def sender(user: dict, room: str) -> dict:
     return {"token": user["access_token"], "room": quote(room, safe="")}
-
-
-def _count(bench: Bench, synapse: int, chappe: int) -> int:
-    """Enough for Chappe to be measured in hundredths of CPU seconds, and for Synapse to end before evening."""
-    return bench.amount(chappe if bench.server.kind == "chappe" else synapse)
 
 
 def send(bench: Bench, senders: int) -> dict:
@@ -129,9 +152,9 @@ def send(bench: Bench, senders: int) -> dict:
     for user in users[1:]:
         for room in rooms:
             bench.join(user, room)
-    clients = [_sender(user, rooms[number % len(rooms)]) for number, user in enumerate(users)]
+    clients = [sender(user, rooms[number % len(rooms)]) for number, user in enumerate(users)]
     bench.load("send", clients, 20 * senders)  # warm
-    return bench.load("send", clients, _count(bench, 400, 5000 if senders == 1 else 20_000))
+    return bench.load("send", clients, bench.count(400, 5000 if senders == 1 else 20_000))
 
 
 def fan_out(bench: Bench) -> dict:
@@ -140,11 +163,11 @@ def fan_out(bench: Bench) -> dict:
     room = bench.create_room(users[0])
     for user in users[1:]:
         bench.join(user, room)
-    clients = [_sender(users[0], room)]
+    clients = [sender(users[0], room)]
     clients += [{"token": user["access_token"], "since": bench.token_now(user)} for user in users[1:]]
     bench.load("fanOut", clients, 2, timeout=30_000)  # warm
     clients[1:] = [{"token": user["access_token"], "since": bench.token_now(user)} for user in users[1:]]
-    return bench.load("fanOut", clients, _count(bench, 15, 200), timeout=30_000)
+    return bench.load("fanOut", clients, bench.count(15, 200), timeout=30_000)
 
 
 def first_sync(bench: Bench) -> dict:
@@ -156,7 +179,7 @@ def first_sync(bench: Bench) -> dict:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda other: bench.join(other, room), others[1:]))
             list(pool.map(lambda text: bench.say(others[text % 10], room, f"message {text}"), range(30)))
-    devices = [bench.login(user) for _ in range(_count(bench, 12, 200) + 2)]
+    devices = [bench.login(user) for _ in range(bench.count(12, 200) + 2)]
     clients = [{"token": device["access_token"]} for device in devices]
     bench.load("sync", clients[:2], 2)  # warm
     measured = clients[2:]
@@ -193,7 +216,7 @@ def empty_sync(bench: Bench) -> dict:
             bench.join(user, room)
     clients = [{"token": user["access_token"], "since": bench.token_now(user)} for user in users]
     bench.load("sync", clients, 50)  # warm
-    return bench.load("sync", clients, _count(bench, 1000, 30_000))
+    return bench.load("sync", clients, bench.count(1000, 30_000))
 
 
 def idle_polls(bench: Bench) -> dict:
@@ -212,14 +235,7 @@ def idle_polls(bench: Bench) -> dict:
     process.stdin.write(bench.plan("idle", clients, timeout=600_000) + "\n")
     process.stdin.flush()
     assert process.stdout.readline() == "waiting\n"
-    settled = 0.0
-    for _ in range(60):  # until the server has taken them all and come to rest
-        cpu = bench.usage()[0]
-        time.sleep(1)
-        if bench.usage()[0] - cpu < 0.05:
-            settled += 1
-            if settled == 3:
-                break
+    bench.wait_for_rest()  # until the server has taken them all
     memory = usage(bench.server.process.pid).memory_bytes
     outcome = json.loads(process.communicate(timeout=120)[0])
     assert outcome["failures"] == 0, outcome

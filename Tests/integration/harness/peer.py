@@ -23,6 +23,7 @@ from .crypto import canonical
 from .federation import Authority
 from .pdus import SigningKey
 from .peer_room import PeerRoom
+from .schema import check_response, specification
 
 FEDERATION = "/_matrix/federation"
 
@@ -147,9 +148,12 @@ class Peer:
         return f'X-Matrix origin="{origin}",{named}key="{key.name}",sig="{signature}"'
 
     def ask(self, server, method: str, where: str, expect: int = 200, **options) -> Any:
-        """The decoded answer to an honest request."""
+        """The decoded answer to an honest request; its shape is checked against the specification."""
         response = self.request(server, method, FEDERATION + where, **options)
         assert response.status_code == expect, f"{method} {where}: {response.status_code} {response.text[:500]}"
+        if (known := specification("server-server")).available:
+            operation = known.operation(method, FEDERATION + where)
+            check_response(operation, response, tolerates_null=server.kind == "synapse", api="server-server")
         return response.json()
 
     def transaction(self, pdus=(), edus=()) -> dict:

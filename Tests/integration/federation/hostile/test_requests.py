@@ -189,3 +189,52 @@ def test_unknown_endpoints_and_methods(peer, target):
         response = peer.request(target, method, FEDERATION + where)
         assert response.status_code == status, f"{method} {where}: {response.status_code}"
         assert response.json()["errcode"] == "M_UNRECOGNIZED"
+
+
+def test_honest_answers_have_the_specified_shape(peer, target, alice, known, mallory):
+    """No attack: what the peer may ask, and what it is answered, by the schemas of the specification."""
+    room, tip = escaped(known.room_id), known.tips[0]
+    event = alice.say(known.room_id, "Something to be fetched")
+    asked = {"event_id": event}
+    state = peer.ask(target, "GET", f"/v1/state/{room}", params=asked)
+    ids = peer.ask(target, "GET", f"/v1/state_ids/{room}", params=asked)
+    assert {known.id_of(found) for found in state["pdus"]} == set(ids["pdu_ids"])
+    assert set(ids["pdu_ids"]) == set(known.state.values())
+    found, = peer.ask(target, "GET", f"/v1/event/{escaped(event)}")["pdus"]
+    assert known.id_of(found) == event and set(found["signatures"]) == {target.server_name}
+    chain = peer.ask(target, "GET", f"/v1/event_auth/{room}/{escaped(event)}")["auth_chain"]
+    assert {known.id_of(found) for found in chain} >= {known.state["m.room.create", ""], known.state["m.room.power_levels", ""]}
+    filled = peer.ask(target, "GET", f"/v1/backfill/{room}", params={"v": tip, "limit": "100"})["pdus"]
+    assert {known.id_of(found) for found in filled} == set(known.events) - {event}, "from the tip back to the beginning"
+    limited = peer.ask(target, "GET", f"/v1/backfill/{room}", params={"v": tip, "limit": "2"})["pdus"]
+    assert 1 <= len(limited) <= 2
+    missing = peer.ask(
+        target, "POST", f"/v1/get_missing_events/{room}",
+        body={"latest_events": [event], "earliest_events": [known.state["m.room.create", ""]], "limit": 3, "min_depth": 0},
+    )["events"]
+    assert tip in {known.id_of(found) for found in missing} and len(missing) <= 3
+    peer.ask(target, "GET", "/v1/query/profile", params={"user_id": alice.user})
+    peer.ask(target, "GET", f"/v1/user/devices/{escaped(alice.user)}")
+    peer.ask(target, "POST", "/v1/user/keys/query", body={"device_keys": {alice.user: []}})
+    peer.ask(target, "POST", "/v1/user/keys/claim", body={"one_time_keys": {alice.user: {alice.device: "signed_curve25519"}}})
+    peer.ask(target, "GET", "/v1/publicRooms", params={"limit": "1"})
+    peer.ask(target, "GET", f"/v1/hierarchy/{room}")
+    peer.ask(target, "GET", "/v1/version")
+    made = peer.ask(target, "GET", f"/v1/make_leave/{room}/{escaped(mallory)}")
+    leave = known.finished({**made["event"], "content": {"membership": "leave"}})
+    peer.ask(target, "PUT", f"/v2/send_leave/{room}/{escaped(known.id_of(leave))}", body=leave)
+    assert alice.state(known.room_id, "m.room.member", mallory)["membership"] == "leave"
+
+
+def test_keys_are_published_and_vouched_for(ask, peer, target):
+    """A server's own key document, and what it says of another's as a notary."""
+    assert ask().status_code == 200
+    for where in ("/_matrix/key/v2/server", f"/_matrix/key/v2/query/{peer.name}"):
+        document = peer.http.get(f"https://{target.server_name}{where}").json()
+        document = document["server_keys"][0] if "server_keys" in document else document
+        assert target.server_name in document["signatures"]
+        assert document["valid_until_ts"] > now()
+    assert document["server_name"] == peer.name and peer.name in document["signatures"]
+    body = {"server_keys": {peer.name: {}, target.server_name: {}}}
+    answer = peer.http.post(f"https://{target.server_name}/_matrix/key/v2/query", json=body).json()
+    assert peer.name in {document["server_name"] for document in answer["server_keys"]}

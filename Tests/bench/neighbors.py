@@ -1,0 +1,146 @@
+"""The loads between servers: joining a large room of another server, and sending to another server.
+
+Rooms to be joined are made on a Synapse, whichever server is measured; messages go to a server of the measured kind.
+"""
+
+import contextlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import quote
+
+from harness.federation import FEDERATING, HOSTS, Authority
+from harness.servers import Server
+from measure import usage
+from scenarios import Bench, sender
+
+#: The room that is joined.
+MEMBERS = 1_000
+STATE_EVENTS = 2_000
+
+
+class Neighborhood:
+    """What the measured servers of a run have around them: an authority that certifies all, and a Synapse with a large room."""
+
+    def __init__(self, directory: Path, settings: dict[str, dict]):
+        self.directory = directory
+        self.settings = settings
+        self.authority = Authority(directory / "authority")
+        self._origin: Server | None = None
+        self._large_room: tuple[str, int] | None = None
+
+    def make(self, kind: str, name: str, database: str = "sqlite", host: str = HOSTS[0]) -> Server:
+        """A server that federates, not yet started."""
+        return FEDERATING[kind](
+            self.directory / name, database, self.authority, host, self.settings.get(kind), gated=False
+        )
+
+    @contextlib.contextmanager
+    def running(self, server: Server):
+        """A server that runs only as long as it is needed, so that it costs the other measurements nothing."""
+        server.start()
+        try:
+            yield server
+            server.stop(seconds=60)
+        finally:
+            if server.process.poll() is None:
+                server.kill()
+
+    @contextlib.contextmanager
+    def large_room(self, scale: float):
+        """The large room's ID, how many are in it, and the server that it is on."""
+        if self._origin is None:
+            self._origin = self.make("synapse", "origin", host=HOSTS[1])
+        with self.running(self._origin) as origin:
+            if self._large_room is None:
+                self._large_room = _make_large_room(Bench(origin, None, scale, self))
+            yield *self._large_room, origin
+
+
+def _make_large_room(bench: Bench) -> tuple[str, int]:
+    users = bench.register(bench.amount(MEMBERS))
+    room = bench.create_room(users[0], "Large")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda user: bench.join(user, room), users[1:]))
+
+        def set_state(number: int) -> None:
+            where = f"/rooms/{quote(room)}/state/org.example.bench/{number}"
+            bench.call("PUT", where, users[0]["access_token"], json={"number": number, "text": "something to be kept"})
+
+        list(pool.map(set_state, range(bench.amount(STATE_EVENTS))))
+    return room, len(users)
+
+
+def join(bench: Bench) -> dict:
+    """From the request to join until the room is there whole: with all members. A server may answer before that."""
+    user, = bench.register(1)
+    with bench.neighborhood.large_room(bench.scale) as (room, members, origin):
+        before, begun = bench.usage(), time.monotonic()
+        bench.call("POST", f"/join/{quote(room)}?via={quote(origin.server_name)}", user["access_token"], json={}, timeout=900)
+        answered = time.monotonic()
+        while True:
+            found = bench.call("GET", f"/rooms/{quote(room)}/joined_members", user["access_token"], timeout=900)["joined"]
+            if len(found) >= members + 1:
+                break
+            assert time.monotonic() - begun < 900, f"{len(found)} of {members + 1} members"
+            time.sleep(0.1)
+        complete = time.monotonic()
+        bench.wait_for_rest()
+        after = bench.usage()
+    measures = {
+        "answered_milliseconds": (answered - begun) * 1000,
+        "complete_milliseconds": (complete - begun) * 1000,
+        "cpu_seconds": after[0] - before[0],
+        "memory_mib": usage(bench.server.process.pid).memory_bytes / 2**20,
+        "members": members,
+    }
+    if bench.cluster:
+        measures["postgres_cpu_seconds"] = after[1] - before[1]
+    return measures
+
+
+def send(bench: Bench) -> dict:
+    """Messages by five senders in a room with a member on another server of the same kind, until all have arrived there."""
+    neighborhood = bench.neighborhood
+    peer = neighborhood.make(bench.server.kind, f"peer-of-{bench.server.directory.name}", host=HOSTS[1])
+    with neighborhood.running(peer):
+        other = Bench(peer, None, bench.scale, neighborhood)
+        users, (reader,) = bench.register(5), other.register(1)
+        room = bench.create_room(users[0])
+        for user in users[1:]:
+            bench.join(user, room)
+        other.call("POST", f"/join/{quote(room)}?via={quote(bench.server.server_name)}", reader["access_token"], json={})
+
+        def arrived() -> None:
+            """Sends one more message, and waits until it is there: what was sent before it is then there too."""
+            event = bench.say(users[0], room, "the last one")
+            deadline = time.monotonic() + 600
+            while not other.has_event(reader, room, event):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+        clients = [sender(user, room) for user in users]
+        bench.load("send", clients, 50)  # warm
+        arrived()
+        bench.wait_for_rest()
+        peer_before, before, begun = other.usage(), bench.usage(), time.monotonic()
+        measures = bench.load("send", clients, bench.count(300, 3_000))
+        arrived()
+        seconds = time.monotonic() - begun
+        bench.wait_for_rest()
+        other.wait_for_rest()
+        thousands = measures["count"] / 1000
+        peer_after, after = other.usage(), bench.usage()
+        found = other.count_messages(reader, room)
+        assert found == measures["count"] + 52, f"{found} messages arrived of {measures['count'] + 52}"
+    measures |= {
+        "per_second": measures["count"] / seconds,
+        "cpu_seconds_per_1000": (after[0] - before[0]) / thousands,
+        "peer_cpu_seconds_per_1000": (peer_after[0] - peer_before[0]) / thousands,
+    }
+    if bench.cluster:
+        measures["postgres_cpu_seconds_per_1000"] = (after[1] - before[1]) / thousands
+    return measures
+
+
+SCENARIOS = {"federated-join": join, "federated-send": send}
