@@ -51,7 +51,10 @@ extension FederationSender {
     func scheduleCheckpoint() {
         guard !checkpointIsDue, dispatched > writtenThrough else { return }
         checkpointIsDue = true
-        after(milliseconds: configuration.checkpointMilliseconds) { await $0.checkpoint() }
+        after(milliseconds: configuration.checkpointMilliseconds) { sender in
+            guard sender.isRunning else { return }
+            await sender.checkpoint()
+        }
     }
 
     /// Writes down how far the journal has been looked through, together with what is owed from before.

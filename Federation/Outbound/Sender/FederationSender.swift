@@ -136,13 +136,22 @@ public actor FederationSender {
 
     /// Ends. What is under way is broken off and will be sent again.
     public func stop() async {
+        let underWay = abandon()
+        for transaction in underWay { await transaction.value }
+        await checkpoint()
+    }
+
+    /// Ends without writing anything down, as a crash would.
+    ///
+    /// - Returns: What is under way.
+    @discardableResult
+    func abandon() -> [Task<Void, Never>] {
         isRunning = false
         for task in tasks { task.cancel() }
         tasks = []
-        let underWay = transactions.values
+        let underWay = Array(transactions.values)
         for transaction in underWay { transaction.cancel() }
-        for transaction in underWay { await transaction.value }
-        await checkpoint()
+        return underWay
     }
 
     // MARK: What comes to wait

@@ -13,6 +13,15 @@ public struct OutgoingDeviceMessage: Sendable {
     public let device: DeviceID?
     /// The content: the text of a JSON object.
     public let content: [UInt8]
+
+    /// A message.
+    public init(sender: UserID, type: EventType, user: UserID, device: DeviceID?, content: [UInt8]) {
+        self.sender = sender
+        self.type = type
+        self.user = user
+        self.device = device
+        self.content = content
+    }
 }
 
 /// Takes messages for devices on other servers, to be delivered until they have arrived.
