@@ -58,6 +58,8 @@ public final class RoomService: Sendable {
     let accessDecisions = ServerACLDecisions()
     /// Fetches history from other servers.
     let backfill = Backfill()
+    /// In which rooms this server takes part.
+    public let participation: Participation
     private let lanes = Mutex<[RoomNumber: RoomLane]>([:])
     private let lastCreation = Mutex<Int64>(0)
 
@@ -87,6 +89,7 @@ public final class RoomService: Sendable {
             store: store, clock: clock, randomness: randomness, serverName: serverName, signingKeys: signingKey,
             eventNumbers: NumberAllocator(store: store), logger: logger
         )
+        participation = Participation(store: store, serverName: serverName)
         self.profiles = profiles
         self.aliases = aliases
         self.activeUsers = activeUsers

@@ -90,6 +90,32 @@ public struct MembershipReader {
         ) { try $0.int(0) } != nil
     }
 
+    /// Since when users of a server have been in rooms without a break, as far as the memberships of now tell: where one of them
+    /// changed their name, it may have been longer. Rooms in which none is are left out.
+    public func participation(of server: ServerName, in rooms: [RoomNumber]) throws -> [RoomNumber: StreamPosition] {
+        var since: [RoomNumber: StreamPosition] = [:]
+        try sql.forEach(
+            """
+            SELECT memberships.room_num, MIN(memberships.position) FROM memberships
+            JOIN users ON users.num = memberships.user_num
+            WHERE memberships.room_num IN list($1) AND memberships.membership = 1 AND users.server = $2
+            GROUP BY memberships.room_num
+            """, rooms.sqlList, server
+        ) { row in since[try row.number(0)] = try row.number(1, as: StreamPosition.self) }
+        return since
+    }
+
+    /// The rooms that users are joined to, and since when.
+    public func joinedRooms(
+        of users: [UserNumber]
+    ) throws -> [(user: UserNumber, room: RoomNumber, position: StreamPosition)] {
+        try sql.all(
+            """
+            SELECT user_num, room_num, position FROM memberships WHERE user_num IN list($1) AND membership = 1
+            """, users.sqlList
+        ) { (user: try $0.number(0), room: try $0.number(1), position: try $0.number(2)) }
+    }
+
     /// Servers whose users are joined to a room: those of the users who came first, `limit` of them at the most.
     public func servers(in room: RoomNumber, limit: Int) throws -> [ServerName] {
         var servers: [ServerName] = []

@@ -21,8 +21,7 @@ public struct RoomFederation: Sendable {
 extension RoomService {
     /// Whether a user of this server is in a room.
     public func participates(in room: RoomNumber) async throws -> Bool {
-        let name = serverName
-        return try await store.read { try $0.memberships.hasJoined(from: name, in: room) }
+        try await participation.contains(room)
     }
 
     /// What is needed to reach other servers.
