@@ -15,5 +15,6 @@ public enum Schema {
         .roomGraph,
         .serverKeys,
         .destinations,
+        .federationInbound,
     ]
 }

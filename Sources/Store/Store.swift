@@ -114,4 +114,13 @@ public enum StoreError: Error, Sendable {
     public static func isDuplicate(_ error: any Error) -> Bool {
         (error as? DatabaseError)?.isConstraint(.unique) == true
     }
+
+    /// Whether an error would come again however often the same is written: it is about what is written, not about how the database
+    /// is at the moment.
+    public static func isAboutContent(_ error: any Error) -> Bool {
+        switch error as? DatabaseError {
+        case .constraint, .sql, .typeMismatch: true
+        case .unavailable, .outcomeUnknown, .serialization, .corrupt, nil: false
+        }
+    }
 }

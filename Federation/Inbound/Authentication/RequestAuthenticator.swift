@@ -50,9 +50,10 @@ public struct RequestAuthenticator: ServerAuthenticator {
         }
         // Before anything is fetched for its sake.
         try policy.check(origin)
+        let content = try content(of: request)
         let signed = SignedRequest(
             method: request.method.rawValue, target: request.target, origin: origin, destination: serverName,
-            content: try content(of: request)
+            content: content.map { CanonicalJSON.text(of: $0) }
         )
         let known = await keys.keysInUse(Set(credentials.map(\.keyID)), of: origin, now: clock.now)
         for credential in credentials {
@@ -64,7 +65,7 @@ public struct RequestAuthenticator: ServerAuthenticator {
             }
         }
         whenAuthenticated(origin)
-        return RemoteServer(name: origin)
+        return RemoteServer(name: origin, body: content)
     }
 
     /// At least one. Fields of other schemes do not count.
@@ -83,13 +84,13 @@ public struct RequestAuthenticator: ServerAuthenticator {
         return credentials
     }
 
-    /// The canonical text of the body, or `nil` without one.
-    private func content(of request: HTTPRequest) throws(MatrixError) -> [UInt8]? {
+    /// The body, or `nil` without one.
+    private func content(of request: HTTPRequest) throws(MatrixError) -> JSON? {
         guard case .bytes(let bytes) = request.body else {
             throw MatrixError(500, .unknown, "The body of a signed request must be read before it is verified")
         }
         if bytes.isEmpty { return nil }
-        do { return CanonicalJSON.text(of: try JSON(parsing: bytes, options: .federation)) } catch {
+        do { return try JSON(parsing: bytes, options: .federation) } catch {
             throw .notJSON("The body is not valid JSON")
         }
     }

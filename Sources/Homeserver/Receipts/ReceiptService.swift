@@ -52,24 +52,24 @@ public final class ReceiptService: Sendable {
         }
     }
 
-    /// Takes in a receipt that another server tells of; ignored unless the user is in the room.
+    /// Takes in a receipt that another server tells of, in the transaction that takes in what it tells; ignored unless the user is in
+    /// the room.
     ///
     /// The event may be one that has not arrived here yet.
     public func receive(
-        _ event: EventID, thread: String?, timestamp: Int64, of user: UserID, in room: RoomID
-    ) async throws {
-        let number = try await store.intern(user)
-        guard let room = try await store.number(of: room) else { return }
-        try await store.write { writer in
-            let reader = writer.read
-            guard try reader.memberships.membership(of: number, in: room)?.membership == .join else { return }
-            let stored = try reader.events.event(event)
-            if let stored, stored.room != room { return }
-            try writer.receipts.advance(
-                ReceiptRecord(
-                    room: room, user: number, userID: user, type: ReceiptType.read.rawValue, eventID: event,
-                    eventPosition: stored?.position, thread: thread, timestamp: timestamp))
-        }
+        _ event: EventID, thread: String?, timestamp: Int64, of user: UserID, in room: RoomNumber,
+        _ writer: StoreWriter
+    ) throws {
+        let reader = writer.read
+        guard let number = try reader.identifiers.number(of: user),
+            try reader.memberships.membership(of: number, in: room)?.membership == .join
+        else { return }
+        let stored = try reader.events.event(event)
+        if let stored, stored.room != room { return }
+        try writer.receipts.advance(
+            ReceiptRecord(
+                room: room, user: number, userID: user, type: ReceiptType.read.rawValue, eventID: event,
+                eventPosition: stored?.position, thread: thread, timestamp: timestamp))
     }
 
     private static let notJoined = MatrixError.forbidden("You are not in this room")

@@ -15,6 +15,10 @@ public final class TypingService: Sendable {
     public static let defaultTimeoutMilliseconds: Int64 = 30_000
     /// How many users can type in one room at once; more are not shown.
     public static let maximumTypists = 100
+    /// How many users of other servers can type in one room at once; what is more is left for those of this server.
+    public static let maximumRemoteTypists = 50
+    /// For how long it holds what another server has said once, in milliseconds: servers say it again every 40 seconds or so.
+    public static let remoteTimeoutMilliseconds: Int64 = 60_000
     /// How many rooms are remembered after the last one stopped typing there, for clients that have not heard of it.
     public static let maximumQuietRooms = 10_000
 
@@ -68,15 +72,29 @@ public final class TypingService: Sendable {
         set(isTyping, user, in: room, timeoutMilliseconds: timeoutMilliseconds)
     }
 
+    /// Takes in that a user of another server is typing, or no longer; ignored unless the user is in the room.
+    public func receive(_ isTyping: Bool, _ user: UserID, in room: RoomNumber) async throws {
+        let membership = try await store.read { reader -> Membership? in
+            guard let number = try reader.identifiers.number(of: user) else { return nil }
+            return try reader.memberships.membership(of: number, in: room)?.membership
+        }
+        guard membership == .join else { return }
+        set(
+            isTyping, user, in: room, timeoutMilliseconds: Self.remoteTimeoutMilliseconds,
+            limit: Self.maximumRemoteTypists)
+    }
+
     /// Says that a user is typing, or no longer.
     ///
     /// - Parameters:
     ///   - timeoutMilliseconds: For how long it holds unless said again; at most ``maximumTimeoutMilliseconds``.
+    ///   - limit: If so many type there already, one more is not shown.
     /// - Returns: Whether others are told: saying again what they know already tells them nothing.
     @discardableResult
     public func set(
         _ isTyping: Bool, _ user: UserID, in room: RoomNumber,
-        timeoutMilliseconds: Int64 = TypingService.defaultTimeoutMilliseconds
+        timeoutMilliseconds: Int64 = TypingService.defaultTimeoutMilliseconds,
+        limit: Int = TypingService.maximumTypists
     ) -> Bool {
         let now = clock.now
         let timeout = min(max(timeoutMilliseconds, 0), Self.maximumTimeoutMilliseconds)
@@ -85,7 +103,7 @@ public final class TypingService: Sendable {
             if isTyping {
                 let typists = state.rooms[room]?.typists ?? [:]
                 if typists[user] == nil {
-                    guard typists.count < Self.maximumTypists else { return (false, nil) }
+                    guard typists.count < limit else { return (false, nil) }
                     changed = true
                 }
                 Self.update(room, &state, announce: changed) { $0[user] = now + timeout }

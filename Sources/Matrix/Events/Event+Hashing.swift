@@ -23,6 +23,20 @@ extension Event {
 }
 
 extension EventID {
+    /// What a text from outside calls itself if it is an event, whatever else is wrong with it; `nil` if it has no name at all.
+    public init?(claimedBy json: JSON, version: RoomVersion) {
+        if version.eventIDIsHash {
+            let json = json.detached()
+            let fields = EventFields(of: json)
+            guard json.isObject, let type = fields.value(.type, in: json.document)?.string else { return nil }
+            let hash = RedactedForm.referenceHash(json, fields: fields, type: EventType(type), version: version)
+            self.init(hash: hash, format: version.eventIDFormat)
+        } else {
+            guard let text = json["event_id"]?.string else { return nil }
+            self.init(text)
+        }
+    }
+
     /// The identifier that a reference hash stands for.
     init(hash: [UInt8], format: RoomVersion.EventIDFormat) {
         let base64 = format == .base64 ? Base64.standard : Base64.urlSafe

@@ -97,7 +97,7 @@ extension Router {
                 } else {
                     try environment.rateLimiter.admit(request, caller: known.caller, as: rateLimit)
                 }
-                let decoded = try E.Request(from: RequestInput(request))
+                let decoded = try E.Request(from: RequestInput(request, parsedBody: known.server?.body))
                 let response = try await endpoint.handle(decoded, caller: known.identity)
                 var encoder = ResponseEncoder()
                 response.encode(into: &encoder)

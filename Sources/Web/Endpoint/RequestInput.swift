@@ -7,7 +7,12 @@ public final class RequestInput {
     private var parsedBody: JSONFields?
 
     /// The input of that request.
-    public init(_ request: HTTPRequest) { self.request = request }
+    ///
+    /// - Parameter parsedBody: The body, if it has been parsed already: large ones are not to be parsed twice.
+    public init(_ request: HTTPRequest, parsedBody: JSON? = nil) {
+        self.request = request
+        if let parsedBody, parsedBody.isObject { self.parsedBody = JSONFields(parsedBody) }
+    }
 
     // MARK: Path
 

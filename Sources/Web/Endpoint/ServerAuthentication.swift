@@ -4,9 +4,19 @@ import Matrix
 public struct RemoteServer: Sendable, Hashable {
     /// Its name.
     public let name: ServerName
+    /// The request's body, as it was parsed to verify the signature; `nil` without one.
+    public let body: JSON?
 
     /// A server.
-    public init(name: ServerName) { self.name = name }
+    public init(name: ServerName, body: JSON? = nil) {
+        self.name = name
+        self.body = body
+    }
+
+    /// Whether the two are the same server, whatever they ask.
+    public static func == (left: RemoteServer, right: RemoteServer) -> Bool { left.name == right.name }
+    /// Feeds what makes two equal.
+    public func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }
 
 /// Knows which server a request comes from.

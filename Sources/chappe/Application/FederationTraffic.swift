@@ -1,3 +1,4 @@
+import FederationInbound
 import FederationOutbound
 import Homeserver
 import Logging
@@ -8,22 +9,38 @@ import Store
 struct FederationTraffic: Sendable {
     let sender: FederationSender
     let inbox: RoomInbox
+    /// What other servers may ask.
+    let endpoints: FederationEndpoints
 
     init(
-        _ federation: FederationServices, store: Store, serverName: ServerName, rooms: RoomService,
-        keys: KeyService, presence: PresenceService?, typing: TypingService, outbox: ToDeviceQueue, clock: any Clock,
+        _ federation: FederationServices, store: Store, rooms: RoomService, users: Services.UserServices,
+        keys: Services.KeyServices, keepsPresence: Bool, outbox: ToDeviceQueue, clock: any Clock,
         scheduler: any Scheduler, randomness: any Randomness
     ) {
         let policy = federation.policy
+        let serverName = rooms.serverName
+        let servers = RoomServers(store: store, serverName: serverName)
+        let checker = EventChecker(keys: federation.keys)
         sender = FederationSender(
-            store: store, serverName: serverName, servers: RoomServers(store: store, serverName: serverName),
-            keys: keys,
-            presence: presence, typing: typing, queue: outbox, transport: federation.client, clock: clock,
-            scheduler: scheduler, randomness: randomness, logger: Logger(label: "chappe.federation.sender"),
-            accepts: { policy.permits($0) }
+            store: store, serverName: serverName, servers: servers, keys: keys.keys,
+            presence: keepsPresence ? users.presence : nil, typing: users.typing, queue: outbox,
+            transport: federation.client, clock: clock, scheduler: scheduler, randomness: randomness,
+            logger: Logger(label: "chappe.federation.sender"), accepts: { policy.permits($0) }
         )
-        inbox = RoomInbox(
-            rooms: rooms, remote: federation.client, checker: EventChecker(keys: federation.keys))
+        inbox = RoomInbox(rooms: rooms, remote: federation.client, checker: checker)
+        let logger = Logger(label: "chappe.federation.receiver")
+        let ephemera = EphemeralIntake(
+            store: store, clock: clock, rooms: rooms, typing: users.typing, receipts: users.receipts,
+            presence: RemotePresence(
+                store: store, clock: clock, scheduler: scheduler, participation: rooms.participation,
+                isEnabled: keepsPresence),
+            toDevice: keys.toDevice, logger: logger
+        )
+        endpoints = FederationEndpoints(
+            receiver: TransactionReceiver(
+                store: store, clock: clock, rooms: rooms, inbox: inbox, checker: checker, ephemera: ephemera,
+                logger: logger)
+        )
         federation.client.whenReachable { [weak sender] server in sender?.reachable(server) }
     }
 

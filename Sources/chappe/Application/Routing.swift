@@ -1,6 +1,5 @@
 import AdminAPI
 import ClientAPI
-import FederationInbound
 import Glibc
 import Homeserver
 import Matrix
@@ -9,10 +8,10 @@ import Web
 
 /// Which listener answers what.
 struct Routing {
-    private let configuration: Configuration
-    private let services: Services
+    let configuration: Configuration
+    let services: Services
     private let metrics: HTTPMetrics
-    private let environment: EndpointEnvironment
+    let environment: EndpointEnvironment
 
     init(_ configuration: Configuration, _ services: Services, metrics: HTTPMetrics) {
         self.configuration = configuration
@@ -71,12 +70,6 @@ struct Routing {
             _ = try await store.read { try $0.sql.first("SELECT 1") { try $0.int(0) } }
             return HTTPResponse(status: 200, headers: ["content-type": "text/plain"], body: .bytes(Array("OK".utf8)))
         }
-    }
-
-    private func addFederation(_ federation: FederationServices, to router: Router) {
-        router.addServerKeyRoutes(
-            publication: federation.keys, clock: services.clock, version: Chappe.configuration.version, in: environment)
-        router.addFederatedMembershipRoutes(rooms: services.rooms.rooms, in: environment)
     }
 
     private func addClient(to router: Router) {

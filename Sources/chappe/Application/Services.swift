@@ -141,9 +141,9 @@ struct Services: Sendable {
         )
         if let federation, let outbox {
             traffic = FederationTraffic(
-                federation, store: store, serverName: serverName, rooms: rooms, keys: keys.keys,
-                presence: configuration.presenceIsEnabled ? presence : nil, typing: typing, outbox: outbox,
-                clock: clock, scheduler: scheduler, randomness: randomness)
+                federation, store: store, rooms: rooms, users: users, keys: keys,
+                keepsPresence: configuration.presenceIsEnabled, outbox: outbox, clock: clock, scheduler: scheduler,
+                randomness: randomness)
         } else {
             traffic = nil
         }

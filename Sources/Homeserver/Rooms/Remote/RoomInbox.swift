@@ -23,7 +23,7 @@ public final class RoomInbox: Sendable {
     private static let maximumActive = 64
     /// Events of one room looked at in one go.
     private static let batchSize = 50
-    /// Events that may wait for one room: beyond, the sender is told to come again.
+    /// Events that may wait for one room: beyond, no more are taken.
     private static let maximumWaiting = 20_000
 
     private var store: Store { rooms.store }
@@ -47,19 +47,31 @@ public final class RoomInbox: Sendable {
 
     /// Takes over events whose format, signatures and hashes are in order. They are durable on return.
     ///
-    /// - Throws: `MatrixError` 503 if too many wait for one of the rooms already.
-    public func take(_ events: [(event: Event, room: RoomNumber)], from origin: ServerName) async throws {
-        guard !events.isEmpty else { return }
+    /// - Parameters:
+    ///   - events: The events, each with its room.
+    ///   - origin: The server that sent them.
+    ///   - alongside: Stores what goes with them, in the same transaction; told the rooms that take no more.
+    /// - Returns: The rooms for which so many events wait already that these are not taken. What is lost so is fetched when an event that
+    ///   builds on it comes.
+    @discardableResult
+    public func take(
+        _ events: [(event: Event, room: RoomNumber)], from origin: ServerName,
+        alongside: @escaping @Sendable (StoreWriter, Set<RoomNumber>) throws -> Void = { _, _ in }
+    ) async throws -> Set<RoomNumber> {
         let now = rooms.services.clock.now
-        try await store.write { writer in
+        let full = try await store.write { writer in
+            var full: Set<RoomNumber> = []
             for room in Set(events.map(\.room)) where try writer.read.inbox.count(for: room) > Self.maximumWaiting {
-                throw MatrixError.unavailable("Too many events wait for one of the rooms")
+                full.insert(room)
             }
-            for (event, room) in events {
+            for (event, room) in events where !full.contains(room) {
                 try writer.inbox.add(event, to: room, from: origin, receivedTimestamp: now)
             }
+            try alongside(writer, full)
+            return full
         }
         for room in Set(events.map(\.room)) { wake(room) }
+        return full
     }
 
     // MARK: Working
