@@ -18,6 +18,8 @@ public final class Store: Sendable {
     public let eventCache: EventCache
     /// States by number.
     public let stateCache: StateCache
+    /// Rooms whose memberships are not all known yet.
+    let partial = Mutex<[RoomNumber: PartialJoin]>([:])
     private let membershipListeners = Mutex<[@Sendable (MembershipChange) -> Void]>([])
 
     /// Opens the store: brings the schema up to date and finds the journal's end.
@@ -31,7 +33,11 @@ public final class Store: Sendable {
         let end = try await database.read { transaction in
             try transaction.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) } ?? 0
         }
-        return Store(database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes)
+        let store = Store(database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes)
+        for join in try await store.read({ try $0.graph.partialJoins() }) {
+            store.partial.withLock { $0[join.room] = join }
+        }
+        return store
     }
 
     private init(database: Database, journalEnd: StreamPosition, cacheBytes: Int) {

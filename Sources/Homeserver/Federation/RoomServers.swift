@@ -50,12 +50,19 @@ public final class RoomServers: Sendable {
         let found = try await look(at: room) { servers in
             Set(servers.lazy.filter { !$0.value.joined.isEmpty }.map(\.key))
         }
-        return found
+        return found.union(presumed(in: room))
+    }
+
+    /// Servers that are said to be in a room whose memberships are not all known yet.
+    private func presumed(in room: RoomNumber) -> Set<ServerName> {
+        guard let join = store.partialJoin(of: room) else { return [] }
+        return Set(join.servers + [join.via]).subtracting([local])
     }
 
     /// Whether a server is in a room now.
     public func contains(_ server: ServerName, in room: RoomNumber) async throws -> Bool {
-        try await look(at: room) { $0[server]?.joined.isEmpty == false }
+        if presumed(in: room).contains(server) { return true }
+        return try await look(at: room) { $0[server]?.joined.isEmpty == false }
     }
 
     /// The servers that were in a room after an event of it, as far as the memberships of now tell; of the others, `uncertain`,
@@ -82,12 +89,13 @@ public final class RoomServers: Sendable {
         guard let position = event.position else { return [] }
         var (certain, uncertain) = try await servers(in: event.room, at: position)
         if !uncertain.isEmpty { certain.formUnion(try await servers(among: uncertain, at: event)) }
-        return certain
+        return certain.union(presumed(in: event.room))
     }
 
     /// Whether a server was in a room after an event of it.
     public func contains(_ server: ServerName, at event: StoredEvent) async throws -> Bool {
         guard let position = event.position else { return false }
+        if presumed(in: event.room).contains(server) { return true }
         let known = try await look(at: event.room) { servers -> Bool? in
             guard let members = servers[server] else { return false }
             return members.changed > position ? nil : !members.joined.isEmpty

@@ -22,12 +22,13 @@ struct RoomCommit {
     /// - Throws: ``KnownTransaction``, `StoreError.headMoved`.
     func write(_ writer: StoreWriter) throws -> RoomHead {
         var head = work.head
-        guard !work.planned.isEmpty else { return before }
+        guard !work.planned.isEmpty || !work.restated.isEmpty else { return before }
         try checkTransactions(writer)
         if before.count == 0, let id = head.id {
             try writer.rooms.insert(head.number, id, version: head.version)
         }
         var states = StateCommit(room: head.number, states: work.states, known: before.chain)
+        try writeRestated(&head, &states, writer)
         try writeEvents(&head, &states, writer)
 
         let current = try states.chain(of: head.place, writer)
@@ -99,6 +100,26 @@ struct RoomCommit {
                 position = StreamPosition(position.rawValue + 1)
             }
         }
+    }
+
+    /// Gives events other states, where what was not known of the room is known now.
+    private func writeRestated(_ head: inout RoomHead, _ states: inout StateCommit, _ writer: StoreWriter) throws {
+        guard !work.restated.isEmpty else { return }
+        for restated in work.restated {
+            guard let state = try states.chain(of: restated.stateAfter, writer) else { continue }
+            let event = restated.event
+            // What clients have been told so far stays what the room's state was then: so they are told the rest.
+            let told = event.position == nil ? nil : event.timelineState
+            states.uses[state.number, default: 0] += 1
+            if let told { states.uses[told, default: 0] += 1 }
+            if let old = event.state { states.uses[old, default: 0] -= 1 }
+            if let old = event.roomState { states.uses[old, default: 0] -= 1 }
+            try writer.events.restate(event, state: state.number, roomState: told, replaces: restated.replaces)
+        }
+        let position = try writer.journal.reserve(1)
+        for change in work.resetMemberships { try write(change, in: head.number, at: position, writer) }
+        try writer.journal.append(.memberships(head.number, of: work.resetMemberships.map(\.user)), at: position)
+        head.position = position
     }
 
     private func write(

@@ -199,7 +199,11 @@ final class RoomLane: Sendable {
     }
 
     private func store(_ decided: Decided) async throws {
-        guard !decided.work.planned.isEmpty || decided.waiting.contains(where: { $0.request.alongside != nil }) else {
+        let work = decided.work
+        guard
+            !work.planned.isEmpty || !work.restated.isEmpty
+                || decided.waiting.contains(where: { $0.request.alongside != nil })
+        else {
             return
         }
         let alongside = decided.waiting.compactMap(\.request.alongside)

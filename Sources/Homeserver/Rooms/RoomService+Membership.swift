@@ -66,6 +66,7 @@ extension RoomService {
     /// [POST /rooms/{roomId}/invite](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidinvite)
     public func invite(_ target: UserID, to room: RoomID, by user: Requester, reason: String?) async throws {
         let number = try await number(of: room)
+        try await awaitCompletion(of: number)
         let content = try await memberContent(target, .invite, reason: reason)
         let draft = EventDraft(sender: user.id, state: .member, key: target.string, content: content)
         if !target.isLocal(to: serverName) {
@@ -140,6 +141,7 @@ extension RoomService {
         check: @escaping @Sendable (Membership?) throws -> Void
     ) async throws {
         let number = try await number(of: room)
+        try await awaitCompletion(of: number)
         var content: JSONValue = ["membership": .string(membership.rawValue)]
         if let reason { content["reason"] = .string(reason) }
         let final = content

@@ -73,7 +73,9 @@ extension RoomService {
     ///
     /// [GET /rooms/{roomId}/state](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomidstate)
     public func state(of room: RoomID, by user: Requester) async throws -> [StoredEvent] {
-        let state = try await readableState(try await number(of: room), by: user)
+        let number = try await number(of: room)
+        try await awaitCompletion(of: number)
+        let state = try await readableState(number, by: user)
         return try await store.events(state.map(\.value)).values.sorted { $0.number < $1.number }
     }
 
@@ -89,6 +91,7 @@ extension RoomService {
         of room: RoomID, at: SyncToken?, included: Membership?, excluded: Membership?, by user: Requester
     ) async throws -> [StoredEvent] {
         let number = try await number(of: room)
+        try await awaitCompletion(of: number)
         var state = try await readableState(number, by: user)
         if let at {
             let past = try await store.read { try $0.events.roomState(of: number, at: at.position) }

@@ -83,6 +83,7 @@ extension RoomService {
             throw MatrixError.badJSON("There is no such membership")
         }
         let number = try await number(of: room)
+        if target != sender.id { try await awaitCompletion(of: number) }
         var value = content.value
         if membership == .join || membership == .knock, target == sender.id {
             // The profile is the server's to fill in, where the client leaves it out.

@@ -21,6 +21,7 @@ extension RoomService {
         _ room: RoomID, to version: RoomVersion, additionalCreators: [UserID], by user: Requester
     ) async throws -> RoomID {
         let number = try await number(of: room)
+        try await awaitCompletion(of: number)
         let old = try await view(number)
         guard try await old.membership(of: user.id) == .join, let levels = old.powerLevels,
             levels.may(user.id, send: .tombstone, isState: true)

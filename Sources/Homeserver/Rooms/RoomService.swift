@@ -56,6 +56,8 @@ public final class RoomService: Sendable {
     let entering = RoomGate()
     /// What the access control lists of rooms say of servers.
     let accessDecisions = ServerACLDecisions()
+    /// Completes rooms that were entered before all of their memberships were known.
+    let partialRooms = PartialRooms()
     /// Fetches history from other servers.
     let backfill = Backfill()
     /// In which rooms this server takes part.
@@ -174,7 +176,12 @@ public final class RoomService: Sendable {
     func submit(
         _ room: RoomNumber, _ make: @escaping @Sendable (RoomView) async throws -> [EventDraft]
     ) async throws -> SentEvent {
-        let sent = try await lane(room).send(make)
+        let sent: [SentEvent]
+        if let policy = try await policy(of: try await view(room)) {
+            sent = try await submit(room, consentedBy: policy, make)
+        } else {
+            sent = try await lane(room).send(make)
+        }
         guard let last = sent.last else { throw MatrixError.internalError }
         return last
     }

@@ -12,8 +12,12 @@ struct Arrival: Sendable {
         case history
     }
 
-    let event: Event
+    var event: Event
     let receivedTimestamp: Int64
+    /// What its sender, if on this server, called it.
+    var transaction: EventTransaction?
+    /// Whether the room's policy server, if it has one, recommends it.
+    var isRecommended = true
     var place = Place.timeline
     /// The state before the event as another server gives it, where events before it are missing.
     var stateBefore: StateMap?
@@ -49,14 +53,20 @@ extension RoomWork {
         let event = arrival.event
         let known = try await load([event.eventID])[event.eventID]
         if let known, known.isInGraph || placesAfter[known.number] != nil { return .known(known) }
-        let authEvents = try await knownEvents(EventOrder.authEvents(of: event))
+        let authEvents = try await load(EventOrder.authEvents(of: event))
         let before = try await stateBefore(arrival)
         let keys = Authorization.requiredKeys(for: event)
-        let verdict = Admission.verdict(
-            on: event, known: { authEvents[$0] }, stateBefore: try await authState(before.state, keys),
-            currentState: arrival.place == .timeline ? try await authState(current, keys) : nil
+        var verdict = Admission.verdict(
+            on: event, known: { authEvents[$0]?.asKnown },
+            stateBefore: try await authState(before.state, keys, filledBy: authEvents.values),
+            currentState: arrival.place == .timeline
+                ? try await authState(current, keys, filledBy: authEvents.values) : nil
         )
-        var placing = Placing(receivedTimestamp: arrival.receivedTimestamp, missingPrevEvents: before.missing)
+        if verdict == .accepted, !arrival.isRecommended { verdict = .softFailed(.notRecommendedByPolicyServer) }
+        var placing = Placing(
+            transaction: arrival.transaction, receivedTimestamp: arrival.receivedTimestamp,
+            missingPrevEvents: before.missing
+        )
         switch verdict {
         case .needs(let missing): throw MissingEvents(authEvents: missing)
         case .accepted: placing.timeline = arrival.place == .history ? .history : .end
@@ -73,10 +83,6 @@ extension RoomWork {
         let kept = known?.redactedBy != nil ? known?.event ?? event : event
         if verdict == .accepted { placing.relay = arrival.relay }
         return .decided(try await place(kept, as: number, before: before.state, placing), verdict)
-    }
-
-    func knownEvents(_ ids: [EventID]) async throws -> [EventID: KnownEvent] {
-        try await load(ids).mapValues(\.asKnown)
     }
 
     /// The state before an event, and which of the events before it are missing.

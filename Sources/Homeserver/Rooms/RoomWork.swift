@@ -62,6 +62,10 @@ struct RoomWork: Sendable {
     var planned: [PlannedEvent] = []
     /// The states that the batch makes.
     var states: [PlannedState] = []
+    /// Events whose states the batch replaces.
+    var restated: [RestatedEvent] = []
+    /// Whose membership changes with these.
+    var resetMemberships: [PlannedMembership] = []
     var pending: [EventNumber: StoredEvent] = [:]
     var numbersByID: [EventID: EventNumber] = [:]
     var placesAfter: [EventNumber: WorkingState.Place] = [:]
@@ -95,11 +99,21 @@ struct RoomWork: Sendable {
     }
 
     /// A state with the events of `keys`, as the authorization rules ask for it.
-    func authState(_ state: WorkingState, _ keys: [StateKey]) async throws -> LaneAuthState {
+    ///
+    /// - Parameter authEvents: Where not all memberships of the room are known, those that an event itself names fill the gaps.
+    func authState(
+        _ state: WorkingState, _ keys: [StateKey], filledBy authEvents: some Sequence<StoredEvent> = []
+    ) async throws -> LaneAuthState {
         var events: [StateKey: StoredEvent] = [:]
         for key in keys {
             guard let number = try await services.store.number(of: key), let event = state.map[number] else { continue }
             events[key] = try await load(event)
+        }
+        if services.store.partialJoin(of: head.number) != nil {
+            for event in authEvents where event.event.type == .member && event.status != .rejected {
+                guard let key = event.event.state, keys.contains(key), events[key] == nil else { continue }
+                events[key] = event
+            }
         }
         var creation = head.creation
         if creation == nil, let create = try await stateEvent(StateKey(.create), in: state) {

@@ -5,6 +5,8 @@ import Store
 struct SyncChanges: Sendable {
     /// Events of rooms the user has to do with, in order.
     var events: [RoomNumber: [StoredEvent]] = [:]
+    /// Rooms whose state changed otherwise than by an event.
+    var resetRooms: Set<RoomNumber> = []
     /// Rooms in which the user's own membership changed.
     var ownMemberships: Set<RoomNumber> = []
     var receipts: [RoomNumber: [ReceiptRecord]] = [:]
@@ -18,7 +20,8 @@ struct SyncChanges: Sendable {
     var presence: Set<UserNumber> = []
 
     var isEmpty: Bool {
-        events.isEmpty && ownMemberships.isEmpty && receipts.isEmpty && ownReceipts.isEmpty && accountData.isEmpty
+        events.isEmpty && resetRooms.isEmpty && ownMemberships.isEmpty && receipts.isEmpty && ownReceipts.isEmpty
+            && accountData.isEmpty
             && !hasMessages && !hasKeyCounts && deviceLists.isEmpty && presence.isEmpty
     }
 
@@ -31,6 +34,7 @@ struct SyncChanges: Sendable {
                 events[event.room, default: []].append(event)
                 if subject == user.number { ownMemberships.insert(event.room) }
             case .memberships(let room, let users):
+                resetRooms.insert(room)
                 if users?.contains(user.number) ?? true { ownMemberships.insert(room) }
             case .receipt(let receipt):
                 guard rooms.rooms[receipt.room]?.membership == .join else { continue }

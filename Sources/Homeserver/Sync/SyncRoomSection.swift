@@ -141,7 +141,10 @@ extension SyncService {
             let changedMembers = Set(from == nil ? [] : members.map(\.1)).intersection(wanted)
             var kept: Set<EventNumber> = Set(unsent).union(changedMembers)
             for event in try await store.events(wanted).values
-            where event.event.type != .member || (from != nil && !sendsAll) { kept.insert(event.number) }
+            // Memberships that are outside of the graph are no news: they were learned of when a room was completed.
+            where event.event.type != .member || (from != nil && !sendsAll && event.isInGraph) {
+                kept.insert(event.number)
+            }
             wanted = kept
         }
         let id = try await store.room(room)

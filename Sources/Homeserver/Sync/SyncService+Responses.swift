@@ -83,6 +83,7 @@ extension SyncService {
             $0.room ?? RoomNumber(0)
         }
         var concerned = Set(changes.events.keys).union(changes.ownMemberships).union(changes.receipts.keys)
+        concerned.formUnion(changes.resetRooms)
         concerned.formUnion(changes.ownReceipts)
         concerned.formUnion(dataByRoom.keys)
         concerned.formUnion(typingRooms)
@@ -94,10 +95,10 @@ extension SyncService {
             case .join:
                 let isNew = try await isNewlyJoined(entry, changes.ownMemberships.contains(room), since.position)
                 var section = SyncRoomSection(prevBatch: since)
-                let hasEvents = changes.events[room] != nil
+                let hasEvents = changes.events[room] != nil || changes.resetRooms.contains(room)
                 if hasEvents || isNew {
                     section = try await joinedSection(
-                        room, request, known: isComplete && !isNew ? changes.events[room] : nil,
+                        room, request, known: isComplete && !isNew ? changes.events[room] ?? [] : nil,
                         since: isNew ? nil : since.position, through: end.position,
                         knownState: isNew ? nil : try await stateAt(since.position, in: room), isNew: isNew,
                         ignored: ignored

@@ -53,6 +53,8 @@ extension EventType {
     public static let serverACL: EventType = "m.room.server_acl"
     /// `m.space.child`.
     public static let spaceChild: EventType = "m.space.child"
+    /// `m.room.policy`.
+    public static let policy: EventType = "m.room.policy"
     /// `m.room.third_party_invite`.
     public static let thirdPartyInvite: EventType = "m.room.third_party_invite"
     /// `m.room.tombstone`.

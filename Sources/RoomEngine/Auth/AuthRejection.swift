@@ -121,6 +121,11 @@ public enum AuthRejection: Error, Sendable, Hashable {
     /// A user would get a level above the sender's.
     case powerLevelGrantedAbove(String, new: Int64, has: PowerLevel)
 
+    // Soft failure
+    /// The room's policy server does not recommend the event
+    /// ([policy servers](https://spec.matrix.org/v1.19/server-server-api/#validating-policy-server-signatures)).
+    case notRecommendedByPolicyServer
+
     // Redaction, in room versions where this is a matter of authorization
     /// The sender may not redact what others have sent.
     case cannotRedact(has: PowerLevel, needs: PowerLevel)

@@ -15,6 +15,12 @@ public struct EventReader {
     private static let byNumber = SQL("SELECT \(columns) FROM \(source) WHERE events.num = $1")
     private static let byNumbers = SQL("SELECT \(columns) FROM \(source) WHERE events.num IN list($1)")
     private static let byIDs = SQL("SELECT \(columns) FROM \(source) WHERE events.event_id IN textlist($1)")
+    private static let graph = SQL(
+        """
+        SELECT \(columns) FROM \(source) WHERE events.room_num = $1 AND events.state IS NOT NULL
+            AND events.received_ts >= $2 AND (events.position IS NULL OR events.position > 0)
+        """
+    )
     private static let byID = SQL("SELECT \(columns) FROM \(source) WHERE events.event_id = $1")
     private static let backward = SQL(
         """
@@ -90,6 +96,11 @@ public struct EventReader {
         try sql.all(newestFirst ? Self.backward : Self.forward, room, after, through, limit, map: decode)
     }
 
+    /// The events that have been added to a room's graph, not counting history, since a time in milliseconds since 1970.
+    public func graph(of room: RoomNumber, receivedSince time: Int64) throws -> [StoredEvent] {
+        try sql.all(Self.graph, room, time, map: decode)
+    }
+
     /// The room's current state as it was at a position, or `nil` if this server was not in the room then.
     public func roomState(of room: RoomNumber, at position: StreamPosition) throws -> StateNumber? {
         // Invitations to a room that this server is not in have a place in its timeline, but know no state.
@@ -153,6 +164,22 @@ public struct EventWriter {
         )
         let cache = writer.store.eventCache
         writer.sql.onCommit { cache.insert(stored) }
+    }
+
+    /// Gives an event of the graph other states.
+    public func restate(
+        _ event: StoredEvent, state: StateNumber, roomState: StateNumber?, replaces: EventNumber?
+    ) throws {
+        let stored = event.restated(state: state, roomState: roomState, replaces: replaces)
+        try writer.sql.execute(
+            "UPDATE events SET state = $1, room_state = $2, replaces = $3 WHERE num = $4", state, roomState, replaces,
+            event.number
+        )
+        let store = writer.store
+        writer.sql.onCommit {
+            store.eventCache.insert(stored)
+            store.journal.replace(stored)
+        }
     }
 
     /// Replaces an event's stored text by its redacted form: what was redacted is gone from this server.

@@ -30,13 +30,6 @@ public struct GraphReader {
     /// The rooms whose memberships are not all known yet.
     public func partialJoins() throws -> [PartialJoin] { try sql.all(Self.partialJoins, map: Self.decode) }
 
-    /// Whether the memberships of a room are not all known yet, and who knows them.
-    public func partialJoin(_ room: RoomNumber) throws -> PartialJoin? {
-        try sql.first(
-            "SELECT room_num, event_num, via, servers FROM partial_joins WHERE room_num = $1", room, map: Self.decode
-        )
-    }
-
     private static let partialJoins = SQL(
         "SELECT room_num, event_num, via, servers FROM partial_joins ORDER BY room_num")
 
@@ -127,12 +120,24 @@ public struct GraphWriter {
             ON CONFLICT (room_num) DO UPDATE SET event_num = excluded.event_num, via = excluded.via, servers = excluded.servers
             """, join.room, join.event, join.via, join.servers.map(\.string).joined(separator: " ")
         )
+        let store = writer.store
+        writer.sql.onCommit { store.partial.withLock { $0[join.room] = join } }
     }
 
     /// Notes that the memberships of a room are all known.
     public func setComplete(_ room: RoomNumber) throws {
         try writer.sql.execute("DELETE FROM partial_joins WHERE room_num = $1", room)
+        let store = writer.store
+        writer.sql.onCommit { store.partial.withLock { $0[room] = nil } }
     }
+}
+
+extension Store {
+    /// The rooms whose memberships are not all known yet.
+    public var partialRooms: [RoomNumber] { partial.withLock { Array($0.keys) } }
+
+    /// Whether the memberships of a room are not all known yet, and who knows them.
+    public func partialJoin(of room: RoomNumber) -> PartialJoin? { partial.withLock { $0[room] } }
 }
 
 extension StoreReader {

@@ -56,6 +56,15 @@ public final class StoredEvent: Sendable {
     /// Whether the event is part of the graph: others can build on it.
     public var isInGraph: Bool { state != nil }
 
+    /// The event with other states.
+    func restated(state: StateNumber, roomState: StateNumber?, replaces: EventNumber?) -> StoredEvent {
+        StoredEvent(
+            number: number, event: event, room: room, sender: sender, stateKey: stateKey, position: position,
+            state: state, roomState: roomState, replaces: replaces, redactedBy: redactedBy, status: status,
+            receivedTimestamp: receivedTimestamp, transaction: transaction
+        )
+    }
+
     /// The event with its content redacted.
     func redacted(_ redacted: Event, by redaction: EventNumber) -> StoredEvent {
         StoredEvent(

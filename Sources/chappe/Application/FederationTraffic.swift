@@ -7,6 +7,7 @@ import Store
 
 /// What goes out to other servers, and what has come in from them and waits to be looked at.
 struct FederationTraffic: Sendable {
+    private let rooms: RoomService
     let sender: FederationSender
     let inbox: RoomInbox
     /// What other servers may ask.
@@ -17,6 +18,7 @@ struct FederationTraffic: Sendable {
         keys: Services.KeyServices, keepsPresence: Bool, outbox: ToDeviceQueue, clock: any Clock,
         scheduler: any Scheduler, randomness: any Randomness
     ) {
+        self.rooms = rooms
         let policy = federation.policy
         let serverName = rooms.serverName
         let servers = RoomServers(store: store, serverName: serverName)
@@ -46,6 +48,7 @@ struct FederationTraffic: Sendable {
 
     /// Goes on with what was left when the server stopped.
     func start() async throws {
+        rooms.resumePartialJoins()
         try await inbox.start()
         try await sender.start()
     }

@@ -8,12 +8,15 @@ import Synchronization
 public struct RoomFederation: Sendable {
     /// Asks other servers about rooms.
     public let remote: any RemoteRooms
+    /// Asks rooms' policy servers.
+    public let policyServers: any PolicyServers
     /// Checks what they answer.
     public let checker: EventChecker
 
     /// What rooms need of other servers.
-    public init(remote: any RemoteRooms, keys: any ServerKeys) {
+    public init(remote: any RemoteRooms, policyServers: any PolicyServers, keys: any ServerKeys) {
         self.remote = remote
+        self.policyServers = policyServers
         checker = EventChecker(keys: keys)
     }
 }
@@ -72,11 +75,11 @@ extension RoomService {
                 let template = try await federation.remote.makeMembership(
                     .join, of: user.id, in: room, versions: RoomVersion.all, at: server)
                 let event = try build(template, .join, of: user.id, in: room, content: content)
-                let answer = try await federation.remote.sendJoin(event, omitsMembers: false, at: server)
+                let answer = try await federation.remote.sendJoin(event, omitsMembers: !isInside, at: server)
                 if isInside {
                     try await takeIn(event, answer, from: server, federation)
                 } else {
-                    try await enter(room, with: event, answer, federation)
+                    try await enter(room, with: event, answer, from: server, federation)
                 }
             }
         }
@@ -194,7 +197,7 @@ extension RoomService {
 
     /// Takes a room over from a server that has let a user of ours in.
     private func enter(
-        _ room: RoomID, with event: Event, _ answer: RemoteJoin, _ federation: RoomFederation
+        _ room: RoomID, with event: Event, _ answer: RemoteJoin, from server: ServerName, _ federation: RoomFederation
     ) async throws {
         let number = try await numberForEntering(room)
         let version = event.version
@@ -222,7 +225,14 @@ extension RoomService {
         } alongside: { writer, number in
             // What invitations told is not needed any more.
             try writer.graph.removeStrippedStates(of: number)
+            guard answer.membersOmitted, let event = try writer.read.events.event(entering.eventID) else {
+                try writer.graph.setComplete(number)
+                return
+            }
+            try writer.graph.setPartial(
+                PartialJoin(room: number, event: event.number, via: server, servers: answer.serversInRoom))
         }
+        if answer.membersOmitted { Task { _ = await partialRooms.complete(number, self) } }
         services.logger.info(
             "a room has been entered", metadata: ["room": "\(room)", "event": "\(stored.event.eventID)"])
     }

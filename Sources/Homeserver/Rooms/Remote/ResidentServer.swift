@@ -201,6 +201,8 @@ extension RoomService {
         guard let number = try await store.number(of: room), try await participates(in: number) else {
             throw MatrixError.notFound("This server is not in that room")
         }
+        // Who asks about a room is to be told all of it.
+        try await awaitCompletion(of: number)
         return number
     }
 

@@ -141,6 +141,8 @@ public final class RoomInbox: Sendable {
             }
             arrivals.append((item, Arrival(event: event, receivedTimestamp: item.receivedTimestamp)))
         }
+        let judged = try await rooms.judge(arrivals.map(\.1), in: room)
+        arrivals = zip(arrivals, judged).map { ($0.0, $1) }
         let decided = try await decide(arrivals, lane)
         // Those that lacked something, one after the other, with what can be had from elsewhere.
         if decided < arrivals.count {
