@@ -31,8 +31,12 @@ import Testing
             let event = try await room.send(by: SenderFixture.user("bob", "there.example"), in: fixture.store)
             let id = event.event.eventID
             try await fixture.receipts.set(.readPrivate, event: id, of: alice.id, in: room.id)
-            try await fixture.receipts.receive(
-                id, thread: nil, timestamp: 1, of: SenderFixture.user("bob", "there.example"), in: room.id)
+            let receipts = fixture.receipts
+            let bob = try SenderFixture.user("bob", "there.example")
+            let number = try #require(try await fixture.store.number(of: room.id))
+            try await fixture.store.write { writer in
+                try receipts.receive(id, thread: nil, timestamp: 1, of: bob, in: number, writer)
+            }
             try await fixture.receipts.set(.read, event: id, thread: "main", of: alice.id, in: room.id)
             try await eventually("the receipt arrives") { !fixture.network.edus("m.receipt", at: Self.there).isEmpty }
             let edus = fixture.network.edus("m.receipt", at: Self.there)

@@ -31,7 +31,7 @@ extension RoomService {
     /// [Determining if a policy server is enabled](https://spec.matrix.org/v1.19/server-server-api/#determining-if-a-policy-server-is-enabled-in-a-room)
     func policy(of view: RoomView) async throws -> RoomPolicy? {
         // Asked for every event that is sent: no look-up in the database where there is no policy server.
-        guard federation != nil, view.head.state[try await policyKey()] != nil,
+        guard federation?.policyServers != nil, view.head.state[try await policyKey()] != nil,
             let content = try await view.event(StateKey(.policy))?.event.content,
             let server = content["via"]?.string.flatMap({ ServerName($0) }), server != serverName,
             let key = content["public_keys"]?["ed25519"]?.string.flatMap({ VerifyKey(base64: $0) })
@@ -90,8 +90,9 @@ extension RoomService {
     /// The event with the signature of the room's policy server.
     private func consent(to event: Event, by policy: RoomPolicy, _ federation: RoomFederation) async throws -> Event {
         let signatures: [SigningKeyID: [UInt8]]
+        guard let policyServers = federation.policyServers else { throw MatrixError.internalError }
         do {
-            signatures = try await federation.policyServers.signatures(on: event, by: policy.server)
+            signatures = try await policyServers.signatures(on: event, by: policy.server)
         } catch {
             throw error.isDefinite
                 ? MatrixError(error)

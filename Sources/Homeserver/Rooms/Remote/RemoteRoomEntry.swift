@@ -8,13 +8,13 @@ import Synchronization
 public struct RoomFederation: Sendable {
     /// Asks other servers about rooms.
     public let remote: any RemoteRooms
-    /// Asks rooms' policy servers.
-    public let policyServers: any PolicyServers
+    /// Asks rooms' policy servers; without it none is asked, and rooms that have one count as having none.
+    public let policyServers: (any PolicyServers)?
     /// Checks what they answer.
     public let checker: EventChecker
 
     /// What rooms need of other servers.
-    public init(remote: any RemoteRooms, policyServers: any PolicyServers, keys: any ServerKeys) {
+    public init(remote: any RemoteRooms, policyServers: (any PolicyServers)? = nil, keys: any ServerKeys) {
         self.remote = remote
         self.policyServers = policyServers
         checker = EventChecker(keys: keys)
