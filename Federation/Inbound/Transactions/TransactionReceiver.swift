@@ -16,7 +16,8 @@ public final class TransactionReceiver: Sendable {
     private let events: EventIntake
     private let ephemera: EphemeralIntake
     private let logger: Logger
-    private let gates = ServerGates()
+    /// An honest server waits for the answer before it sends the next transaction.
+    private let gates = ServerGates(permits: 1, maximumWaiting: 4)
     /// Answers of the last transactions, by the bytes that they take.
     private let answers = GenerationalCache<Key, [UInt8]>(budget: 8 << 20)
 
@@ -42,7 +43,7 @@ public final class TransactionReceiver: Sendable {
     /// - Returns: The body of the answer. That of a transaction which is repeated is the same as before, and nothing is done.
     /// - Throws: 429 `M_LIMIT_EXCEEDED` if too many of that server are under way.
     func receive(_ transaction: ReceivedTransaction, id: String, from origin: ServerName) async throws -> [UInt8] {
-        try await gates.alone(origin) { [self] in
+        try await gates.pass(origin) { [self] in
             let key = Key(origin: origin, id: ExactString(id))
             if let known = answers[key] { return known }
             if let known = try await store.read({ try $0.receivedTransactions.response(to: id, from: origin) }) {

@@ -41,18 +41,28 @@ struct EventVisibility {
 
     /// Those of `events`, all of one room, that a server may be given, in the same order.
     ///
-    /// A server may be given what any of its users may see. Whether it takes part in the room is for the caller to see to.
-    func visible(_ events: [StoredEvent], toServer server: ServerName) async throws -> [StoredEvent] {
+    /// A server may be given what any of its users may see.
+    ///
+    /// - Parameter takesPart: Whether the server takes part in the room now. One that does not may be given what everybody may see, and
+    ///   what happened while its users were there.
+    func visible(
+        _ events: [StoredEvent], toServer server: ServerName, takesPart: Bool = true
+    ) async throws -> [StoredEvent] {
+        guard let room = events.first?.room else { return [] }
         var rules = Rules(store: store, visibilityKey: try await store.number(of: StateKey(.historyVisibility)))
         var seen: [StoredEvent] = []
         for event in events {
             let visibility = try await rules.visibility(before: event)
-            // Who was in the room matters only where history is hidden.
-            let isHidden = visibility == .invited || visibility == .joined
-            let memberships = isHidden ? try await rules.memberships(of: server, before: event) : []
-            if Visibility.isVisible(
-                event.event, toServer: server, visibility: visibility, memberships: memberships)
-            {
+            if takesPart {
+                // Who was in the room matters only where history is hidden.
+                let isHidden = visibility == .invited || visibility == .joined
+                let memberships = isHidden ? try await rules.memberships(of: server, in: room, before: event) : []
+                let isVisible = Visibility.isVisible(
+                    event.event, toServer: server, visibility: visibility, memberships: memberships)
+                if isVisible { seen.append(event) }
+            } else if event.event.sender.isLocal(to: server) || visibility == .worldReadable {
+                seen.append(event)
+            } else if try await rules.memberships(of: server, in: room, before: event).contains(.join) {
                 seen.append(event)
             }
         }
@@ -64,6 +74,8 @@ struct EventVisibility {
         let store: Store
         let visibilityKey: StateKeyNumber?
         private var visibilities: [EventNumber: HistoryVisibility] = [:]
+        /// The users of a server that a room knows.
+        private var users: [UserID]?
         private var members: [StateNumber: [(user: UserID, membership: Membership)]] = [:]
 
         init(store: Store, visibilityKey: StateKeyNumber?) {
@@ -90,11 +102,13 @@ struct EventVisibility {
             return visibility
         }
 
-        mutating func memberships(of server: ServerName, before event: StoredEvent) async throws -> [Membership] {
+        mutating func memberships(
+            of server: ServerName, in room: RoomNumber, before event: StoredEvent
+        ) async throws -> [Membership] {
             guard let state = event.state else { return [] }
             var found = members[state]
             if found == nil {
-                let loaded = try await load(state, server)
+                let loaded = try await load(state, server, room)
                 members[state] = loaded
                 found = loaded
             }
@@ -110,14 +124,20 @@ struct EventVisibility {
             return memberships
         }
 
-        private func load(_ state: StateNumber, _ server: ServerName) async throws -> [(UserID, Membership)] {
+        private mutating func load(
+            _ state: StateNumber, _ server: ServerName, _ room: RoomNumber
+        ) async throws -> [(UserID, Membership)] {
+            if users == nil {
+                users = try await store.read { reader in
+                    try reader.serverMembers.users(of: [server], in: room).map { try reader.identifiers.user($0.user) }
+                }
+            }
+            let candidates = users ?? []
             let map = try await store.state(state)
-            let entries = map.map { ($0.key, $0.value) }
             return try await store.read { reader in
                 var found: [(UserID, Membership)] = []
-                for (key, number) in entries {
-                    let name = try reader.identifiers.stateKey(key)
-                    guard name.type == .member, let user = UserID(name.key.string), user.isLocal(to: server),
+                for user in candidates {
+                    guard let key = try reader.identifiers.number(of: .member(user)), let number = map[key],
                         let event = try reader.events.event(number), let membership = Membership(of: event.event)
                     else { continue }
                     found.append((user, membership))

@@ -73,6 +73,13 @@ public struct EventReader {
         return found
     }
 
+    /// The identifiers of the events of those numbers that exist, in the order of the numbers.
+    public func identifiers(of numbers: [EventNumber]) throws -> [(number: EventNumber, id: EventID)] {
+        try sql.all("SELECT num, event_id FROM events WHERE num IN list($1) ORDER BY num", numbers.sqlList) { row in
+            (number: try row.number(0), id: try row.identifier(1))
+        }
+    }
+
     /// The event that a client of `sender` has already sent under that name, or `nil`.
     public func event(sender: UserNumber, room: RoomNumber, transaction: EventTransaction) throws -> EventID? {
         try sql.first(

@@ -41,7 +41,8 @@ struct FederationTraffic: Sendable {
         endpoints = FederationEndpoints(
             receiver: TransactionReceiver(
                 store: store, clock: clock, rooms: rooms, inbox: inbox, checker: checker, ephemera: ephemera,
-                logger: logger)
+                logger: logger),
+            queries: RoomQueries(rooms: rooms, servers: servers), serverName: serverName, clock: clock
         )
         federation.client.whenReachable { [weak sender] server in sender?.reachable(server) }
     }

@@ -45,8 +45,29 @@ struct FakeServer: Sendable {
     /// Asks something, signed.
     func ask(_ method: HTTPMethod, _ target: String, body: [UInt8]? = nil) async throws -> Answer {
         let response = try await respond(method, target, body: body)
-        guard case .bytes(let bytes) = response.body else { return Answer(status: response.status, body: .emptyObject) }
+        let bytes = try await Self.bytes(of: response)
         return Answer(status: response.status, body: try JSON(parsing: bytes, options: .federation))
+    }
+
+    /// The whole body of a response.
+    static func bytes(of response: HTTPResponse) async throws -> [UInt8] {
+        switch response.body {
+        case .empty: return []
+        case .bytes(let bytes): return bytes
+        case .stream(_, let write):
+            let collector = Collector()
+            try await write(collector)
+            return collector.bytes.withLock { $0 }
+        case .file(let path, let range):
+            let file = try #require(FileHandle(forReadingAtPath: path))
+            try file.seek(toOffset: UInt64(range.lowerBound))
+            return Array(try #require(try file.read(upToCount: range.count)))
+        }
+    }
+
+    private final class Collector: ResponseWriter {
+        let bytes = Mutex<[UInt8]>([])
+        func write(_ bytes: [UInt8]) async throws { self.bytes.withLock { $0 += bytes } }
     }
 
     /// The whole response to a signed request.

@@ -57,7 +57,9 @@ struct InboundServer: Sendable {
         FederationEndpoints(
             receiver: TransactionReceiver(
                 store: store, clock: clock, rooms: rooms, inbox: inbox, checker: federation.checker,
-                ephemera: ephemera, logger: logger)
+                ephemera: ephemera, logger: logger),
+            queries: RoomQueries(rooms: rooms, servers: RoomServers(store: store, serverName: Self.name)),
+            serverName: Self.name, clock: clock
         ).register(on: router, in: environment)
     }
 

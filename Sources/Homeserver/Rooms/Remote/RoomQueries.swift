@@ -1,0 +1,195 @@
+import Matrix
+import RoomEngine
+import Store
+
+/// What other servers may ask of rooms: events, states, what allows an event, what came before one.
+///
+/// Each operation throws 404 `M_NOT_FOUND` for a room that this server is not in, and 403 `M_FORBIDDEN` for a server that the room shuts
+/// out.
+public struct RoomQueries: Sendable {
+    let rooms: RoomService
+    let servers: RoomServers
+    /// Answers that never change and cost much, by the event they are about.
+    private let states = GenerationalCache<EventNumber, StateSummary>(budget: 32 << 20)
+
+    var store: Store { rooms.store }
+    private var visibility: EventVisibility { EventVisibility(store: store) }
+
+    /// - Parameters:
+    ///   - rooms: The rooms.
+    ///   - servers: Knows which servers are in which rooms.
+    public init(rooms: RoomService, servers: RoomServers) {
+        self.rooms = rooms
+        self.servers = servers
+    }
+
+    /// Events of one read, so that an answer of any size takes little memory.
+    static let pageSize = 250
+
+    // MARK: Who asks
+
+    /// A room about which a server asks.
+    struct Asked {
+        let room: RoomNumber
+        /// Whether the server is in the room now.
+        let takesPart: Bool
+    }
+
+    /// The room about which a server asks, unless the room shuts that server out.
+    func asked(_ id: RoomID, by server: ServerName) async throws -> Asked {
+        let room = try await rooms.residentNumber(of: id)
+        try await rooms.checkACL(server, in: room)
+        return Asked(room: room, takesPart: try await servers.contains(server, in: room))
+    }
+
+    /// The room about which a server asks that is in it now.
+    ///
+    /// - Throws: 403 `M_FORBIDDEN` if it is not.
+    func joined(_ id: RoomID, by server: ServerName) async throws -> RoomNumber {
+        let asked = try await asked(id, by: server)
+        guard asked.takesPart else { throw MatrixError.forbidden("\(server) is not in this room") }
+        return asked.room
+    }
+
+    // MARK: Single events
+
+    /// One event as a server may see it.
+    ///
+    /// [GET /event](https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1eventeventid)
+    ///
+    /// - Throws: 404 `M_NOT_FOUND`, also for an event that the server may not see any of.
+    public func event(_ id: EventID, for server: ServerName) async throws -> [UInt8] {
+        guard let event = try await store.event(id), try await rooms.participates(in: event.room) else {
+            throw Self.noEvent
+        }
+        try await rooms.checkACL(server, in: event.room)
+        let asked = Asked(room: event.room, takesPart: try await servers.contains(server, in: event.room))
+        guard let text = try await texts(of: [event], asked, for: server).first else { throw Self.noEvent }
+        return text
+    }
+
+    private static let noEvent = MatrixError.notFound("There is no such event, or it is not for everybody")
+
+    /// Events of one room as a server may see them. To one that is in the room, those that it may not see are given redacted: it needs
+    /// to know how they hang together.
+    func texts(of events: [StoredEvent], _ asked: Asked, for server: ServerName) async throws -> [[UInt8]] {
+        let visible = try await visibility.visible(events, toServer: server, takesPart: asked.takesPart)
+        let seen = Set(visible.map(\.number))
+        let erased = try await erasedSenders(of: events)
+        return try events.compactMap { event in
+            let isWhole = seen.contains(event.number)
+            guard isWhole || asked.takesPart else { return nil }
+            return isWhole && !erased.contains(event.sender)
+                ? event.event.federationBytes : try event.event.redacted().federationBytes
+        }
+    }
+
+    /// Of those who sent `events`, those who have asked this server to be forgotten.
+    private func erasedSenders(of events: [StoredEvent]) async throws -> Set<UserNumber> {
+        let name = rooms.serverName
+        let own = Set(events.filter { $0.event.sender.isLocal(to: name) }.map(\.sender))
+        guard !own.isEmpty else { return [] }
+        return try await store.read { reader in
+            try own.filter { try reader.accounts.account($0)?.flags.contains(.erased) ?? false }
+        }
+    }
+
+    // MARK: States
+
+    /// A state and what allows its events: which events, not the events themselves.
+    public struct StateSummary: Sendable {
+        /// An event.
+        public typealias Reference = (number: EventNumber, id: EventID)
+        /// The events of the state.
+        public let state: [Reference]
+        /// The events that allow those, and those that allow these, and so on.
+        public let authChain: [Reference]
+    }
+
+    /// The state before an event.
+    ///
+    /// [GET /state](https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1stateroomid),
+    /// [GET /state_ids](https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1state_idsroomid)
+    ///
+    /// - Throws: 404 `M_NOT_FOUND` for an event whose state is not known.
+    public func state(before id: EventID, in room: RoomID, for server: ServerName) async throws -> StateSummary {
+        let room = try await joined(room, by: server)
+        guard let event = try await store.event(id), event.room == room, event.status != .rejected,
+            let after = event.state
+        else { throw MatrixError.notFound("The state at this event is not known here") }
+        if let known = states[event.number] { return known }
+        var map = try await store.state(after)
+        if let key = event.stateKey { map[key] = event.replaces }
+        let numbers = map.map(\.value).sorted()
+        let state = try await references(numbers)
+        let summary = StateSummary(state: state, authChain: try await authChain(of: numbers, in: room))
+        states.insert(event.number, summary, cost: 128 * (summary.state.count + summary.authChain.count) + 128)
+        return summary
+    }
+
+    /// What allows an event.
+    ///
+    /// [GET /event_auth](https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1event_authroomideventid)
+    ///
+    /// - Throws: 404 `M_NOT_FOUND` for an event that this room does not have.
+    public func authChain(
+        of id: EventID, in room: RoomID, for server: ServerName
+    ) async throws -> [StateSummary.Reference] {
+        let room = try await joined(room, by: server)
+        guard let event = try await store.event(id), event.room == room else { throw Self.noEvent }
+        return try await authChain(of: [event.number], in: room)
+    }
+
+    private func references(_ numbers: [EventNumber]) async throws -> [StateSummary.Reference] {
+        var references: [StateSummary.Reference] = []
+        references.reserveCapacity(numbers.count)
+        for page in numbers.pages(of: 2_000) {
+            references += try await store.read { try $0.events.identifiers(of: page) }
+        }
+        return references
+    }
+
+    /// The events that allow those given, and so on, a level in a query. Only their names are kept: there can be tens of thousands.
+    private func authChain(of events: [EventNumber], in room: RoomNumber) async throws -> [StateSummary.Reference] {
+        var seen: Set<EventID> = []
+        var chain: [StateSummary.Reference] = []
+        var open = events
+        while !open.isEmpty {
+            var wanted: [EventID] = []
+            for page in open.pages(of: Self.pageSize) {
+                for event in try await store.events(page).values {
+                    for id in EventOrder.authEvents(of: event.event) where seen.insert(id).inserted {
+                        wanted.append(id)
+                    }
+                }
+            }
+            open = []
+            for page in wanted.pages(of: Self.pageSize) {
+                for (id, event) in try await store.events(page) where event.room == room {
+                    chain.append((event.number, id))
+                    open.append(event.number)
+                }
+            }
+        }
+        return chain.sorted { $0.number < $1.number }
+    }
+
+    /// The texts of some events, as they are sent to servers that are in the room.
+    public func texts(of references: ArraySlice<StateSummary.Reference>) async throws -> [[UInt8]] {
+        let events = try await store.events(references.map(\.number))
+        return references.compactMap { events[$0.number]?.event.federationBytes }
+    }
+}
+
+extension Collection {
+    /// The elements in stretches of a limited length.
+    func pages(of size: Int) -> [[Element]] {
+        var pages: [[Element]] = []
+        var rest = self[...]
+        while !rest.isEmpty {
+            pages.append(Array(rest.prefix(size)))
+            rest = rest.dropFirst(size)
+        }
+        return pages
+    }
+}
