@@ -35,6 +35,7 @@ public struct EphemeralIntake: Sendable {
     let receipts: ReceiptService
     let presence: RemotePresence
     let toDevice: ToDeviceService
+    let devices: RemoteDeviceLists
     let logger: Logger
 
     /// - Parameters:
@@ -43,9 +44,10 @@ public struct EphemeralIntake: Sendable {
     ///   - receipts: Who has read what.
     ///   - presence: Who is there.
     ///   - toDevice: Delivers messages to devices.
+    ///   - devices: The devices of users of other servers.
     public init(
         store: Store, clock: any Clock, rooms: RoomService, typing: TypingService, receipts: ReceiptService,
-        presence: RemotePresence, toDevice: ToDeviceService, logger: Logger
+        presence: RemotePresence, toDevice: ToDeviceService, devices: RemoteDeviceLists, logger: Logger
     ) {
         self.store = store
         self.clock = clock
@@ -55,6 +57,7 @@ public struct EphemeralIntake: Sendable {
         self.receipts = receipts
         self.presence = presence
         self.toDevice = toDevice
+        self.devices = devices
         self.logger = logger
     }
 
@@ -65,6 +68,7 @@ public struct EphemeralIntake: Sendable {
     func prepare(_ edus: [(type: String, content: JSON)], from origin: ServerName) async throws -> PreparedMessages {
         var prepared = PreparedMessages()
         var receipts: [ReceivedReceipt] = []
+        var changes = ReceivedDeviceChanges()
         for (type, content) in edus {
             switch type {
             case "m.typing":
@@ -73,9 +77,16 @@ public struct EphemeralIntake: Sendable {
             case "m.presence": prepared.presence += RemotePresence.Update.all(in: content, from: origin)
             case "m.direct_to_device":
                 if let write = deviceMessages(content, from: origin) { prepared.writes.append(write) }
+            case "m.device_list_update":
+                if let update = RemoteDeviceUpdate(content, from: origin) { changes.add(update) }
+            // What it was called before it was specified; some servers know no other name.
+            case "m.signing_key_update", "org.matrix.signing_key_update":
+                if let keys = RemoteSigningKeys(content, from: origin) { changes.add(keys) }
             default: logger.debug("an ephemeral message is not understood", metadata: ["type": "\(type)"])
             }
         }
+        let wanted = try await devices.wanted(among: changes.users)
+        prepared.writes += changes.writes(for: wanted, in: devices)
         let open = try await openRooms(Set(prepared.typing.map(\.room) + receipts.map(\.room)), to: origin)
         prepared.typing.removeAll { open[$0.room] == nil }
         prepared.writes += self.receipts(receipts.filter { open[$0.room] != nil }, in: open)

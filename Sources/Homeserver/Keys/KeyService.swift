@@ -9,6 +9,8 @@ public final class KeyService: Sendable {
     let serverName: ServerName
     let clock: any Clock
     let remote: any RemoteServers
+    /// What is known of the devices of users of other servers; `nil` for a server that is alone.
+    let lists: RemoteDeviceLists?
     /// How many keys devices have left.
     public let counts: KeyCounts
 
@@ -23,14 +25,17 @@ public final class KeyService: Sendable {
     ///   - clock: Tells the time.
     ///   - remote: Asks other servers.
     ///   - counts: Knows how many keys devices have left.
+    ///   - lists: What is known of the devices of users of other servers; `nil` for a server that is alone.
     public init(
-        store: Store, serverName: ServerName, clock: any Clock, remote: any RemoteServers, counts: KeyCounts
+        store: Store, serverName: ServerName, clock: any Clock, remote: any RemoteServers, counts: KeyCounts,
+        lists: RemoteDeviceLists? = nil
     ) {
         self.store = store
         self.serverName = serverName
         self.clock = clock
         self.remote = remote
         self.counts = counts
+        self.lists = lists
     }
 
     /// Publishes keys of a device.

@@ -10,12 +10,14 @@ struct FederationTraffic: Sendable {
     private let rooms: RoomService
     let sender: FederationSender
     let inbox: RoomInbox
+    let devices: RemoteDeviceLists
     /// What other servers may ask.
     let endpoints: FederationEndpoints
 
     init(
         _ federation: FederationServices, store: Store, rooms: RoomService, users: Services.UserServices,
-        keys: Services.KeyServices, keepsPresence: Bool, outbox: ToDeviceQueue, clock: any Clock,
+        keys: Services.KeyServices, devices: RemoteDeviceLists, keepsPresence: Bool, outbox: ToDeviceQueue,
+        clock: any Clock,
         scheduler: any Scheduler, randomness: any Randomness
     ) {
         self.rooms = rooms
@@ -29,6 +31,7 @@ struct FederationTraffic: Sendable {
             transport: federation.client, clock: clock, scheduler: scheduler, randomness: randomness,
             logger: Logger(label: "chappe.federation.sender"), accepts: { policy.permits($0) }
         )
+        self.devices = devices
         inbox = RoomInbox(rooms: rooms, remote: federation.client, checker: checker)
         let logger = Logger(label: "chappe.federation.receiver")
         let ephemera = EphemeralIntake(
@@ -36,7 +39,7 @@ struct FederationTraffic: Sendable {
             presence: RemotePresence(
                 store: store, clock: clock, scheduler: scheduler, participation: rooms.participation,
                 isEnabled: keepsPresence),
-            toDevice: keys.toDevice, logger: logger
+            toDevice: keys.toDevice, devices: devices, logger: logger
         )
         endpoints = FederationEndpoints(
             receiver: TransactionReceiver(
@@ -44,18 +47,23 @@ struct FederationTraffic: Sendable {
                 logger: logger),
             queries: RoomQueries(rooms: rooms, servers: servers), serverName: serverName, clock: clock
         )
-        federation.client.whenReachable { [weak sender] server in sender?.reachable(server) }
+        federation.client.whenReachable { [weak sender, weak devices] server in
+            sender?.reachable(server)
+            devices?.reachable(server)
+        }
     }
 
     /// Goes on with what was left when the server stopped.
     func start() async throws {
         rooms.resumePartialJoins()
         try await inbox.start()
+        try await devices.start()
         try await sender.start()
     }
 
     func stop() async {
         inbox.stop()
+        devices.stop()
         await sender.stop()
     }
 }

@@ -114,8 +114,15 @@ struct Services: Sendable {
         let servers: any RemoteServers = federation?.client ?? UnreachableServers()
         let policy = federation?.policy
         let outbox = policy.map { policy in ToDeviceQueue { policy.permits($0) } }
+        let remoteDevices = federation.map { federation in
+            RemoteDeviceLists(
+                store: store, clock: clock, scheduler: scheduler, participation: rooms.participation,
+                remote: federation.client, logger: Logger(label: "chappe.federation.devices"))
+        }
         keys = KeyServices(
-            keys: KeyService(store: store, serverName: serverName, clock: clock, remote: servers, counts: counts),
+            keys: KeyService(
+                store: store, serverName: serverName, clock: clock, remote: servers, counts: counts,
+                lists: remoteDevices),
             crossSigning: CrossSigningService(
                 store: store, serverName: serverName, remote: servers, authorization: accounts.interactive
             ),
@@ -139,9 +146,9 @@ struct Services: Sendable {
             typing: typing,
             presence: configuration.presenceIsEnabled ? presence : nil, clock: clock
         )
-        if let federation, let outbox {
+        if let federation, let outbox, let remoteDevices {
             traffic = FederationTraffic(
-                federation, store: store, rooms: rooms, users: users, keys: keys,
+                federation, store: store, rooms: rooms, users: users, keys: keys, devices: remoteDevices,
                 keepsPresence: configuration.presenceIsEnabled, outbox: outbox, clock: clock, scheduler: scheduler,
                 randomness: randomness)
         } else {

@@ -16,9 +16,9 @@ struct InboundServer: Sendable {
     static let name = ServerName(trusted: "here.example")
 
     let store: Store
-    let clock = InboundClock()
+    let clock: InboundClock
     let keys = FixedKeys()
-    let outside = ScriptedOutside()
+    let outside: ScriptedOutside
     let rooms: RoomService
     let inbox: RoomInbox
     let typing: TypingService
@@ -26,10 +26,15 @@ struct InboundServer: Sendable {
     let presence: PresenceService
     let remotePresence: RemotePresence
     let inboxes: ToDeviceInboxes
+    let devices: RemoteDeviceLists
+    let keyService: KeyService
+    let deviceLists: DeviceListService
     let router = Router()
 
-    init(_ store: Store) throws {
+    init(_ store: Store, clock: InboundClock = InboundClock(), outside: ScriptedOutside = ScriptedOutside()) throws {
         self.store = store
+        self.clock = clock
+        self.outside = outside
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let source = StoredRoomDirectory(store: store)
         let directory = DirectoryService(store: store, clock: clock, source: source, serverName: Self.name)
@@ -47,9 +52,17 @@ struct InboundServer: Sendable {
         remotePresence = RemotePresence(
             store: store, clock: clock, scheduler: scheduler, participation: rooms.participation)
         inboxes = ToDeviceInboxes(store: store)
+        devices = RemoteDeviceLists(
+            store: store, clock: clock, scheduler: scheduler, participation: rooms.participation, remote: outside,
+            logger: logger)
+        keyService = KeyService(
+            store: store, serverName: Self.name, clock: clock, remote: outside, counts: KeyCounts(store: store),
+            lists: devices)
+        deviceLists = DeviceListService(store: store)
         let ephemera = EphemeralIntake(
             store: store, clock: clock, rooms: rooms, typing: typing, receipts: receipts, presence: remotePresence,
-            toDevice: ToDeviceService(store: store, serverName: Self.name, clock: clock, outbox: nil), logger: logger)
+            toDevice: ToDeviceService(store: store, serverName: Self.name, clock: clock, outbox: nil),
+            devices: devices, logger: logger)
         let environment = EndpointEnvironment(
             authenticator: NoUsers(), rateLimiter: RateLimiter(RateLimits(isEnabled: false)) { 0 },
             servers: RequestAuthenticator(
@@ -69,11 +82,12 @@ struct InboundServer: Sendable {
             let server = try InboundServer(try await Store.open(database, cacheBytes: 4 << 20))
             try await body(server)
             server.inbox.stop()
+            server.devices.stop()
         }
     }
 
     /// A server with nothing in memory, on the same database.
-    func restarted() throws -> InboundServer { try InboundServer(store) }
+    func restarted() throws -> InboundServer { try InboundServer(store, clock: clock, outside: outside) }
 
     /// A user of this server, with a device.
     func user(_ name: String) async throws -> Requester {
@@ -97,6 +111,15 @@ struct InboundServer: Sendable {
             try await Task.sleep(for: .milliseconds(5))
         }
         Issue.record("events still wait")
+    }
+
+    /// Waits until something is so.
+    func wait(for what: String, _ condition: () async throws -> Bool) async throws {
+        for _ in 0..<2_000 {
+            if try await condition() { return }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        Issue.record("never came about: \(what)")
     }
 
     /// The event, if this server shows it to its users.

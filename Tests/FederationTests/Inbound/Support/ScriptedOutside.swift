@@ -3,7 +3,63 @@ import Matrix
 import Synchronization
 
 /// What other servers answer to this one: what the test says, and otherwise nothing.
-final class ScriptedOutside: RemoteRooms {
+final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers {
+    private struct Script {
+        var devices: [UserID: JSONValue] = [:]
+        var failure: RemoteServerFailure?
+        var askedDevices: [UserID] = []
+        var askedKeys: [[UserID]] = []
+        /// What happens while a list is on its way.
+        var interruption: (@Sendable () async throws -> Void)?
+    }
+
+    private let script = Mutex(Script())
+
+    /// What `GET /user/devices` answers about users.
+    func setDevices(_ body: JSONValue?, of user: UserID) { script.withLock { $0.devices[user] = body } }
+    /// Why nobody answers.
+    func setFailure(_ failure: RemoteServerFailure?) { script.withLock { $0.failure = failure } }
+    /// What happens after the next list has been put together and before it arrives.
+    func interrupt(_ body: (@Sendable () async throws -> Void)?) { script.withLock { $0.interruption = body } }
+    /// Of whom the devices have been asked for, one by one.
+    var askedDevices: [UserID] { script.withLock { $0.askedDevices } }
+    /// Of whom the keys have been asked for, request by request.
+    var askedKeys: [[UserID]] { script.withLock { $0.askedKeys } }
+
+    func devices(of user: UserID) async throws(RemoteServerFailure) -> JSON {
+        let (body, failure, interruption) = script.withLock { script in
+            script.askedDevices.append(user)
+            defer { script.interruption = nil }
+            return (script.devices[user], script.failure, script.interruption)
+        }
+        do { try await interruption?() } catch { throw RemoteServerFailure(message: "\(error)") }
+        if let failure { throw failure }
+        guard let body else { throw RemoteServerFailure(status: 404, message: "no such user", isAnswer: true) }
+        return body.json
+    }
+
+    func queryKeys(
+        _ devices: [UserID: [DeviceID]], at server: ServerName, timeoutMilliseconds: Int64
+    ) async throws(RemoteServerFailure) -> JSON {
+        let (failure, known) = script.withLock { script in
+            script.askedKeys.append(devices.keys.sorted())
+            return (script.failure, script.devices)
+        }
+        if let failure, !failure.isDefinite { throw failure }
+        var keys = JSONObject()
+        for user in devices.keys {
+            var found = JSONObject()
+            guard case .array(let list)? = known[user]?["devices"] else { continue }
+            for device in list { found[device["device_id"]?.string ?? ""] = device["keys"] }
+            keys[user.string] = .object(found)
+        }
+        return (["device_keys": .object(keys)] as JSONValue).json
+    }
+
+    func claimKeys(
+        _ keys: [UserID: [DeviceID: KeyAlgorithm]], at server: ServerName, timeoutMilliseconds: Int64
+    ) async throws(RemoteServerFailure) -> JSON { throw nothing }
+
     private let nothing = RemoteServerFailure(message: "nobody answers")
 
     func makeMembership(
