@@ -45,6 +45,13 @@ struct EventIntake: Sendable {
                 continue
             }
             if let refusal = room.refusal {
+                if refusal == Self.unknownRoom, let event = try? Event(json, version: room.version),
+                    event.roomID == id, event.type == .member,
+                    case .success(let checked) = await checker.check(event), try await rooms.takeWithdrawal(checked)
+                {
+                    sorted.results.append((event.eventID, nil))
+                    continue
+                }
                 refuse(EventID(claimedBy: json, version: room.version), refusal, &sorted, origin)
                 continue
             }

@@ -41,7 +41,11 @@ final class FaultyNetwork: TransactionTransport {
     private let state = Mutex(State())
     private let fate: Mutex<@Sendable (ServerName, FederationTransaction) -> (Fate, delayMilliseconds: Int)>
 
-    init(_ fate: @escaping @Sendable (ServerName, FederationTransaction) -> (Fate, delayMilliseconds: Int) = { _, _ in (.arrives, 0) }) {
+    init(
+        _ fate: @escaping @Sendable (ServerName, FederationTransaction) -> (Fate, delayMilliseconds: Int) = { _, _ in
+            (.arrives, 0)
+        }
+    ) {
         self.fate = Mutex(fate)
     }
 

@@ -20,7 +20,9 @@ import Testing
 
     @Test func aServerIsThereAsLongAsOneOfItsUsersIs() async throws {
         try await Self.onEachEngine { store, servers in
-            let (bob, eve) = (try SenderFixture.user("bob", "there.example"), try SenderFixture.user("eve", "there.example"))
+            let (bob, eve) = (
+                try SenderFixture.user("bob", "there.example"), try SenderFixture.user("eve", "there.example")
+            )
             let alice = try SenderFixture.user("alice")
             var room = try await ScriptedRoom("room", in: store)
             try await room.set(.join, of: alice, in: store)
@@ -91,7 +93,9 @@ import Testing
             var rooms: [ScriptedRoom] = []
             for index in 0..<8 {
                 var room = try await ScriptedRoom("room\(index)", in: store)
-                for user in 0...index { try await room.set(.join, of: SenderFixture.user("u\(user)", "s\(user).example"), in: store) }
+                for user in 0...index {
+                    try await room.set(.join, of: SenderFixture.user("u\(user)", "s\(user).example"), in: store)
+                }
                 rooms.append(room)
             }
             for _ in 0..<3 {

@@ -92,6 +92,26 @@ extension RoomService {
         }
     }
 
+    /// Takes the end of an invitation to a room that this server is not in, or of a knock: somebody in the room has withdrawn or
+    /// refused it.
+    ///
+    /// The room's rules cannot be asked: it has to be enough that the event is signed and names what it ends among the events that
+    /// allow it.
+    ///
+    /// - Parameter event: The event, its signatures checked.
+    /// - Returns: Whether it is that.
+    public func takeWithdrawal(_ event: Event) async throws -> Bool {
+        guard let membership = Membership(of: event), membership == .leave || membership == .ban,
+            let target = event.stateKey.flatMap({ UserID($0.string) }), target.isLocal(to: serverName),
+            let user = try await store.number(of: target), let room = try await store.number(of: event.roomID),
+            let record = try await store.read({ try $0.memberships.membership(of: user, in: room) }),
+            record.membership == .invite || record.membership == .knock,
+            let current = try await store.event(record.event), event.authEvents.contains(current.event.eventID)
+        else { return false }
+        try await keepOutside(event, of: user, stripped: nil)
+        return true
+    }
+
     private func receive(invite event: Event, strippedState: [[UInt8]]) async throws -> Event {
         guard event.membership == "invite",
             let target = event.stateKey.flatMap({ UserID($0.string) }), target.isLocal(to: serverName)
