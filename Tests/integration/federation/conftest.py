@@ -58,6 +58,7 @@ def pair(request, federating_server):
     # Of two kinds, each one's first server takes both parts by turns.
     pair = Pair(federating_server(here, 0), federating_server(there, 1 if here == there else 0))
     for server in pair.both:
+        server.passes_on_null = "synapse" in (here, there)
         server.gate.open()
         if server.process.poll() is not None:
             server.start()

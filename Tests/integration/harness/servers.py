@@ -35,6 +35,9 @@ class Server:
 
     kind: str
     server_name = "chappe.test"
+    #: Whether there are events on the server that Synapse has made, which writes null where a profile has nothing. What is
+    #: signed is passed on as it is.
+    passes_on_null = False
     shared_secret = "shared secret of the tests"
     #: Every Matrix server has a signing key: "ed25519", its version, the seed in unpadded base64.
     signing_key = "ed25519 tests zMJ+pmZgmAqPu8x6ZnBtC3xmZg/9qTzCrwZbRkUVhUw"
@@ -220,6 +223,7 @@ class Synapse(Server):
     """Synapse, against which the tests themselves are proved, and with which Chappe federates."""
 
     kind = "synapse"
+    passes_on_null = True
 
     def configuration(self) -> dict:
         if self.database == "sqlite":
