@@ -12,5 +12,6 @@ public enum Schema {
         .keys,
         .userData,
         .media,
+        .services,
     ]
 }

@@ -17,6 +17,8 @@ public final class Store: Sendable {
     public let eventCache: EventCache
     /// States by number.
     public let stateCache: StateCache
+    /// Who asked to be forgotten.
+    public let erasedUsers: ErasedUsers
 
     /// Opens the store: brings the schema up to date and finds the journal's end.
     ///
@@ -26,14 +28,17 @@ public final class Store: Sendable {
     /// - Throws: `DatabaseError`; `MigrationError` when the database is newer than the program.
     public static func open(_ database: Database, cacheBytes: Int = 256 << 20) async throws -> Store {
         _ = try await Migrator(Schema.migrations).run(on: database)
-        let end = try await database.read { transaction in
-            try transaction.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) } ?? 0
+        let (end, erased) = try await database.read { transaction in
+            let end = try transaction.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) }
+            return (end ?? 0, try ErasedUsers.load(transaction))
         }
-        return Store(database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes)
+        return Store(
+            database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes, erasedUsers: erased)
     }
 
-    private init(database: Database, journalEnd: StreamPosition, cacheBytes: Int) {
+    private init(database: Database, journalEnd: StreamPosition, cacheBytes: Int, erasedUsers: ErasedUsers) {
         self.database = database
+        self.erasedUsers = erasedUsers
         journal = Journal(end: journalEnd, byteBudget: cacheBytes / 8)
         identifiers = IdentifierCache()
         eventCache = EventCache(byteBudget: cacheBytes / 2)

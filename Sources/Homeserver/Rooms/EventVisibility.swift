@@ -32,7 +32,7 @@ struct EventVisibility {
             let joinedLater = record?.membership == .join || (leftAt.map { event.position ?? $0 < $0 } ?? false)
             if candidates.contains(where: { $0.0.allows($0.1, joinedLater: joinedLater) }) { seen.append(event) }
         }
-        return seen
+        return try await Erasure(store: store).hiding(seen, from: id)
     }
 
     /// When a user who is not in the room any more was last in it.
