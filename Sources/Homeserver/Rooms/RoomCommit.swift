@@ -35,6 +35,7 @@ struct RoomCommit {
             if let chain { uses[chain.number, default: 0] += 1 }
             let stored = planned.stored(room: head.number, position: position, state: chain?.number)
             try writer.events.insert(stored)
+            try writer.expiringEvents.note(stored)
             if let member = planned.member {
                 try writer.memberships.set(
                     member.membership, of: member.user, in: head.number, event: planned.number, position: position
