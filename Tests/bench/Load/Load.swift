@@ -16,19 +16,21 @@ final class Load {
         connections = Connections(port: plan.port)
         since = plan.clients.map(\.since)
         milliseconds.reserveCapacity(plan.count)
-        for _ in plan.clients { _ = try connections.open() }
+        // Those who will wait connect one after the other, each with its request at once: a server closes connections on which
+        // nothing is asked.
+        if plan.mode != .idle { for _ in plan.clients { _ = try connections.open() } }
     }
 
-    func run() -> Outcome {
+    func run() throws -> Outcome {
         let begun = nanoseconds()
         switch plan.mode {
         case .send: sendMessages()
         case .sync: sync()
         case .fanOut: fanOut()
-        case .idle: waitIdly()
+        case .idle: try waitIdly()
         }
         let seconds = Double(nanoseconds() - begun) / 1e9
-        failures += connections.broken + connections.underWay
+        failures += connections.broken.count + connections.underWay
         milliseconds.sort()
         return Outcome(
             count: milliseconds.count, failures: failures, seconds: seconds, p50Milliseconds: percentile(0.5),
@@ -86,8 +88,18 @@ final class Load {
         failures -= connections.underWay  // polls that nothing more will answer
     }
 
-    private func waitIdly() {
-        for index in plan.clients.indices { connections.send(syncRequest(index), on: index) }
+    private func waitIdly() throws {
+        for index in plan.clients.indices {
+            connections.send(syncRequest(try connections.open()), on: index)
+            // Servers accept a few at a time.
+            if index % 10 == 9 { lookAround(milliseconds: 10) }
+        }
+        for _ in 0..<20 {
+            lookAround(milliseconds: 500)
+            let broken = connections.takeBroken()
+            if broken.isEmpty { break }
+            for index in broken { connections.send(syncRequest(index), on: index) }
+        }
         print("waiting")
         fflush(nil)
         var ended = false
@@ -100,6 +112,14 @@ final class Load {
             ended = poll(&input, 1, 0) > 0
         }
         failures -= connections.underWay
+    }
+
+    /// Takes in what has come, until nothing has for so long. Answers to idle polls are failures.
+    private func lookAround(milliseconds: Int32) {
+        connections.run(until: { false }, patienceMilliseconds: milliseconds) { _, response, _ in
+            _ = take(response)
+            failures += 1
+        }
     }
 
     // MARK: Requests
