@@ -1,55 +1,31 @@
-import CXML
-
 /// What a CAS server says of a ticket.
 enum CASResponse {
     private static let namespace = "http://www.yale.edu/tp/cas"
-    /// `serviceResponse`, `authenticationSuccess`, `user`: nothing at any other depth can be the user.
+    /// Where the user is: nothing at any other depth can be it.
     private static let path = ["serviceResponse", "authenticationSuccess", "user"]
 
     /// The user of a successful validation; `nil` for a failure, and for what is no such response.
     static func user(in bytes: [UInt8]) -> String? {
-        // No network, no entities of the document's own making, no messages on standard error.
-        let options = Int32(
-            XML_PARSE_NONET.rawValue | XML_PARSE_NOERROR.rawValue | XML_PARSE_NOWARNING.rawValue
-                | XML_PARSE_NOCDATA.rawValue)
-        let user = bytes.withUnsafeBytes { buffer -> String? in
-            let start = buffer.bindMemory(to: CChar.self).baseAddress
-            guard let reader = xmlReaderForMemory(start, Int32(clamping: buffer.count), nil, nil, options) else {
-                return nil
+        do {
+            var reader = try XMLReader(bytes)
+            var open: [String] = []
+            var users: [String] = []
+            while let piece = try reader.next() {
+                switch piece {
+                case .start(let name, let namespace):
+                    open.append(namespace == Self.namespace ? name : "\(name) of another vocabulary")
+                    if open == path { users.append("") }
+                case .end: open.removeLast()
+                case .text(let text) where open == path: users[users.count - 1] += text
+                case .text: break
+                }
             }
-            defer { xmlFreeTextReader(reader) }
-            return read(reader)
+            guard users.count == 1 else { return nil }
+            let isSpace = { (byte: UInt8) in byte <= 0x20 }
+            let trimmed = users[0].utf8.drop(while: isSpace).reversed().drop(while: isSpace).reversed()
+            return trimmed.isEmpty ? nil : String(decoding: Array(trimmed), as: UTF8.self)
+        } catch {
+            return nil
         }
-        let trimmed = user.map { Array($0.utf8.drop { $0 <= 0x20 }.reversed().drop { $0 <= 0x20 }.reversed()) }
-        return trimmed.flatMap { $0.isEmpty ? nil : String(decoding: $0, as: UTF8.self) }
-    }
-
-    private static func read(_ reader: xmlTextReaderPtr) -> String? {
-        var open: [String] = []
-        var users: [String] = []
-        var status = xmlTextReaderRead(reader)
-        while status == 1 {
-            switch xmlReaderTypes(UInt32(bitPattern: xmlTextReaderNodeType(reader))) {
-            case XML_READER_TYPE_ELEMENT:
-                let isEmpty = xmlTextReaderIsEmptyElement(reader) == 1
-                let name = text(xmlTextReaderConstLocalName(reader))
-                let isCAS = text(xmlTextReaderConstNamespaceUri(reader)) == namespace
-                open.append(isCAS ? name : "\(name) of another vocabulary")
-                if open == path { users.append("") }
-                if isEmpty { open.removeLast() }
-            case XML_READER_TYPE_END_ELEMENT: open.removeLast()
-            case XML_READER_TYPE_TEXT, XML_READER_TYPE_CDATA, XML_READER_TYPE_SIGNIFICANT_WHITESPACE:
-                if open == path, !users.isEmpty { users[users.count - 1] += text(xmlTextReaderConstValue(reader)) }
-            case XML_READER_TYPE_DOCUMENT_TYPE, XML_READER_TYPE_ENTITY_REFERENCE: return nil
-            default: break
-            }
-            status = xmlTextReaderRead(reader)
-        }
-        // Anything but the end, and one user, is not what was asked for.
-        return status == 0 && users.count == 1 ? users[0] : nil
-    }
-
-    private static func text(_ characters: UnsafePointer<xmlChar>?) -> String {
-        characters.map { String(cString: $0) } ?? ""
     }
 }
