@@ -121,7 +121,7 @@ struct Services: Sendable {
         )
         media = MediaService(
             store: store, blobs: try DirectoryBlobStore(directory: configuration.path(configuration.media.store)),
-            thumbnailer: try VipsThumbnailer(), clock: clock, scheduler: scheduler, randomness: randomness,
+            thumbnailer: VipsThumbnailer(), clock: clock, scheduler: scheduler, randomness: randomness,
             serverName: serverName,
             policy: MediaPolicy(maximumUploadBytes: Int64(configuration.media.maximumUploadBytes))
         )

@@ -92,33 +92,37 @@ final class Load {
         for index in plan.clients.indices {
             connections.send(syncRequest(try connections.open()), on: index)
             // Servers accept a few at a time.
-            if index % 10 == 9 { lookAround(milliseconds: 10) }
+            if index % 10 == 9 { keepWaiting(milliseconds: 10) }
         }
-        for _ in 0..<20 {
-            lookAround(milliseconds: 500)
+        for _ in 0..<60 {
+            let before = milliseconds.count
+            keepWaiting(milliseconds: 1_000)
             let broken = connections.takeBroken()
-            if broken.isEmpty { break }
             for index in broken { connections.send(syncRequest(index), on: index) }
+            if broken.isEmpty, milliseconds.count == before { break }
         }
         print("waiting")
         fflush(nil)
         var ended = false
-        // Answers to polls are failures here: nothing happened that they could tell. Standard input's end ends it.
+        // Standard input's end ends it.
         while !ended {
-            let before = connections.underWay
-            connections.run(until: { connections.underWay < before }, patienceMilliseconds: 200) { _, _, _ in }
-            failures += before - connections.underWay
+            keepWaiting(milliseconds: 200)
             var input = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
             ended = poll(&input, 1, 0) > 0
         }
+        failures += plan.clients.count - connections.underWay - connections.broken.count
         failures -= connections.underWay
     }
 
-    /// Takes in what has come, until nothing has for so long. Answers to idle polls are failures.
-    private func lookAround(milliseconds: Int32) {
-        connections.run(until: { false }, patienceMilliseconds: milliseconds) { _, response, _ in
-            _ = take(response)
-            failures += 1
+    /// Takes in what has come, for so long. Whoever is told something asks on, as clients do.
+    private func keepWaiting(milliseconds patience: Int) {
+        let end = nanoseconds() + UInt64(patience) * 1_000_000
+        connections.run(until: { nanoseconds() >= end }, patienceMilliseconds: Int32(patience)) {
+            index, response, time in
+            guard take(response) else { return }
+            milliseconds.append(time)
+            since[index] = Self.nextBatch(response.body) ?? since[index]
+            connections.send(syncRequest(index), on: index)
         }
     }
 
