@@ -1,5 +1,7 @@
 # The commands of the project. `make run` tries Chappe, `make test` proves it; neither needs anything prepared but Swift 6.3.
 
+# As it is deployed: nothing of Swift is needed where it runs, and less of it is in memory.
+RELEASE = -c release --static-swift-stdlib
 STRICT = -Xswiftc -warnings-as-errors
 SWIFT_SOURCES = $(wildcard Sources Federation Schema Tests Package.swift)
 
@@ -22,7 +24,7 @@ run: build
 	@Deploy/demo.sh
 
 build: packages
-	swift build -c release --product chappe
+	swift build $(RELEASE) --product chappe
 
 test:
 	@Tests/run-tests.sh
@@ -37,7 +39,7 @@ check: packages
 	.test/venv/bin/python -m pytest -c Tests/integration/pytest.ini -q Tests/tidy
 
 bench: build
-	swift build -c release --product chappe-load
+	swift build $(RELEASE) --product chappe-load
 	@Tests/support/python-venv.sh .bench/venv Tests/bench/requirements.txt
 	.bench/venv/bin/python Tests/bench/bench.py $(if $(SERVERS),--servers $(SERVERS)) \
 		$(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(SCALE),--scale $(SCALE))

@@ -25,8 +25,9 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
-        // The flags of "vips" itself name a few that SwiftPM refuses, and dozens that nothing here needs.
-        .systemLibrary(name: "CVips", pkgConfig: "gobject-2.0", providers: [.apt(["libvips-dev"])]),
+        // The flags of "vips" itself name a few that SwiftPM refuses, and dozens that nothing here needs: it is loaded at run time.
+        .systemLibrary(name: "CGObject", pkgConfig: "gobject-2.0", providers: [.apt(["libvips-dev"])]),
+        .target(name: "CVips", dependencies: ["CGObject"]),
 
         // What a homeserver is made of
         .target(
@@ -67,8 +68,11 @@ let package = Package(
         .target(
             name: "Adapters",
             dependencies: [
-                "Matrix", "Store", "Homeserver", "CSodium", "CVips", .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "NIOPosix", package: "swift-nio"),
+                "Matrix", "Store", "Homeserver", "CSodium", "CVips",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]
         ),
         // How it speaks with other homeservers
@@ -129,7 +133,13 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
-        .testTarget(name: "AdaptersTests", dependencies: ["Adapters", "Homeserver", "Store", "Matrix", "TestSupport"]),
+        .testTarget(
+            name: "AdaptersTests",
+            dependencies: [
+                "Adapters", "Homeserver", "Store", "Matrix", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(
             name: "ClientAPITests",
             dependencies: [

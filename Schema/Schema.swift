@@ -16,5 +16,6 @@ public enum Schema {
         .serverKeys,
         .destinations,
         .federationInbound,
+        .services,
     ]
 }

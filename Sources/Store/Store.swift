@@ -21,6 +21,8 @@ public final class Store: Sendable {
     /// Rooms whose memberships are not all known yet.
     let partial = Mutex<[RoomNumber: PartialJoin]>([:])
     private let membershipListeners = Mutex<[@Sendable (MembershipChange) -> Void]>([])
+    /// Who asked to be forgotten.
+    public let erasedUsers: ErasedUsers
 
     /// Opens the store: brings the schema up to date and finds the journal's end.
     ///
@@ -30,18 +32,21 @@ public final class Store: Sendable {
     /// - Throws: `DatabaseError`; `MigrationError` when the database is newer than the program.
     public static func open(_ database: Database, cacheBytes: Int = 256 << 20) async throws -> Store {
         _ = try await Migrator(Schema.migrations).run(on: database)
-        let end = try await database.read { transaction in
-            try transaction.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) } ?? 0
+        let (end, erased) = try await database.read { transaction in
+            let end = try transaction.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) }
+            return (end ?? 0, try ErasedUsers.load(transaction))
         }
-        let store = Store(database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes)
+        let store = Store(
+            database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes, erasedUsers: erased)
         for join in try await store.read({ try $0.graph.partialJoins() }) {
             store.partial.withLock { $0[join.room] = join }
         }
         return store
     }
 
-    private init(database: Database, journalEnd: StreamPosition, cacheBytes: Int) {
+    private init(database: Database, journalEnd: StreamPosition, cacheBytes: Int, erasedUsers: ErasedUsers) {
         self.database = database
+        self.erasedUsers = erasedUsers
         journal = Journal(end: journalEnd, byteBudget: cacheBytes / 8)
         identifiers = IdentifierCache()
         eventCache = EventCache(byteBudget: cacheBytes / 2)

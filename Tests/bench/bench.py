@@ -74,9 +74,9 @@ def main() -> int:
             try:
                 bench = Bench(server, cluster if name.endswith("-postgres") else None, chosen.scale, neighborhood)
                 for scenario in scenarios:
-                    begun = time.monotonic()
-                    results.setdefault(scenario, {})[name] = SCENARIOS[scenario](bench)
-                    print(f"{name}: {scenario} took {time.monotonic() - begun:.1f} s", file=sys.stderr, flush=True)
+                    results.setdefault(scenario, {})[name] = measured(bench, scenario, name)
+                    # What was measured is kept, whatever comes after.
+                    save(chosen.results, chosen.scale, results)
                 server.end()
             finally:
                 if server.process.poll() is None:
@@ -85,11 +85,29 @@ def main() -> int:
         if cluster:
             cluster.stop()
         shutil.rmtree(directory, ignore_errors=True)
-
-    chosen.results.parent.mkdir(exist_ok=True)
-    chosen.results.write_text(json.dumps({"machine": machine(), "scale": chosen.scale, "results": results}, indent=2) + "\n")
     print(table(results, servers))
-    return 0
+    return 1 if any("error" in result for of_servers in results.values() for result in of_servers.values()) else 0
+
+
+def measured(bench: Bench, scenario: str, name: str) -> dict:
+    """What a scenario measured; a scenario that fails says why, and does not take the others with it."""
+    begun = time.monotonic()
+    load = os.getloadavg()[0]
+    try:
+        if bench.server.process.poll() is not None:
+            bench.server.start()
+        result = SCENARIOS[scenario](bench)
+        said = "took"
+    except Exception as error:
+        result = {"error": f"{type(error).__name__}: {error}"[:1000]}
+        said = f"failed ({result['error'][:300]}) after"
+    print(f"{name}: {scenario} {said} {time.monotonic() - begun:.1f} s", file=sys.stderr, flush=True)
+    return {**result, "load_before": round(load, 2)}
+
+
+def save(path: Path, scale: float, results: dict[str, dict]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"machine": machine(), "scale": scale, "results": results}, indent=2) + "\n")
 
 
 def machine() -> dict:

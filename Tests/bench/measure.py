@@ -46,3 +46,14 @@ def usage(root: int) -> Usage:
             ticks += sum(int(field) for field in fields[11:15])  # user, system, and both of ended children
             pages += int(fields[21])
     return Usage(ticks / TICKS, pages * PAGE_BYTES)
+
+
+def open_sockets(pid: int) -> int:
+    """How many sockets a process holds: those it listens on, and the connections it has accepted."""
+    count = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            count += os.readlink(descriptor).startswith("socket:")
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return count

@@ -34,6 +34,10 @@ def table(results: dict[str, dict], servers: list[str]) -> str:
     rows = [["", "", *servers, *(f"{name} : {reference(name)}" for name in compared)]]
     for scenario, of_servers in results.items():
         title = scenario
+        if any("error" in result for result in of_servers.values()):
+            rows.append([title, "", *("failed" if "error" in of_servers.get(name, {}) else "" for name in servers)])
+            rows[-1] += [""] * len(compared)
+            title = ""
         for measure, (name, pattern, _) in MEASURES.items():
             if not any(measure in result for result in of_servers.values()):
                 continue

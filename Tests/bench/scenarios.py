@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-from measure import usage
+from measure import open_sockets, usage
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATOR = Path(os.environ.get("CHAPPE_LOAD", ROOT / ".build" / "release" / "chappe-load"))
@@ -230,20 +230,33 @@ def idle_polls(bench: Bench) -> dict:
             lambda pair: bench.call("GET", f"/sync?timeout=0&since={pair[1]}", pair[0]["access_token"])["next_batch"],
             zip(users, tokens),
         ))
-    before = usage(bench.server.process.pid).memory_bytes
+    pid = bench.server.process.pid
+    before, sockets = usage(pid).memory_bytes, open_sockets(pid)
     clients = [{"token": user["access_token"], "since": token} for user, token in zip(users, tokens)]
     process = subprocess.Popen([GENERATOR], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    process.stdin.write(bench.plan("idle", clients, timeout=600_000) + "\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == "waiting\n"
-    bench.wait_for_rest()  # until the server has taken them all
-    memory = usage(bench.server.process.pid).memory_bytes
-    outcome = json.loads(process.communicate(timeout=120)[0])
+    try:
+        process.stdin.write(bench.plan("idle", clients, timeout=600_000) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "waiting\n", "the load generator ended"
+        settled = 0
+        for _ in range(180):  # until the server has taken them all and come to rest
+            cpu = bench.usage()[0]
+            time.sleep(1)
+            settled = settled + 1 if bench.usage()[0] - cpu < 0.05 else 0
+            accepted = open_sockets(pid) - sockets
+            if settled >= 3 and accepted >= len(clients) * 0.99:
+                break
+        memory = usage(pid).memory_bytes
+        outcome = json.loads(process.communicate(timeout=120)[0])
+    finally:
+        process.kill()
+    assert accepted >= len(clients) * 0.99, f"only {accepted} of {len(clients)} connections were accepted"
     assert outcome["failures"] == 0, outcome
     return {
         "memory_mib": memory / 2**20,
         "kib_per_poll": (memory - before) / 1024 / len(clients),
         "count": len(clients),
+        "answered_meanwhile": outcome["count"],
     }
 
 

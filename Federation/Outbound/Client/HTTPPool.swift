@@ -169,6 +169,8 @@ enum HTTPPoolError: Error {
 /// The proxy that all requests to the outside go through.
 public struct OutboundProxy: Sendable {
     let configuration: HTTPClient.Configuration.Proxy
+    /// Its host and port.
+    public var address: (host: String, port: Int) { (configuration.host, configuration.port) }
 
     /// Reads `http://host:port`, perhaps with `user:password@` before the host; `nil` if it is none.
     public init?(_ url: String) {

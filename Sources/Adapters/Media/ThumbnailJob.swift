@@ -25,7 +25,7 @@ struct ThumbnailJob {
         }
     }
 
-    private func make(_ open: () -> UnsafeMutablePointer<VipsSource>?) throws -> Thumbnail {
+    private func make(_ open: () -> OpaquePointer?) throws -> Thumbnail {
         let picture = try describe(open)
         let pixels = Int(picture.width) * Int(picture.height)
         guard pixels <= maximumPixels else { throw ThumbnailFailure.tooLarge }
@@ -37,12 +37,12 @@ struct ThumbnailJob {
             return .original(contentType: type)
         }
         guard let source = open() else { throw ThumbnailFailure.damaged }
-        defer { chappe_vips_release(source) }
+        defer { chappe_vips_release(UnsafeMutableRawPointer(source)) }
         let image = chappe_vips_thumbnail(
             source, Int32(clamping: key.width), Int32(clamping: key.height), key.method == .crop ? 1 : 0,
             animates ? 1 : 0)
         guard let image else { throw ThumbnailFailure.damaged }
-        defer { chappe_vips_release(image) }
+        defer { chappe_vips_release(UnsafeMutableRawPointer(image)) }
         if animates { return .made(bytes: try encode(image, ".webp[Q=75,strip]"), contentType: "image/webp") }
         if chappe_vips_has_alpha(image) != 0 {
             return .made(bytes: try encode(image, ".png[strip]"), contentType: "image/png")
@@ -50,9 +50,9 @@ struct ThumbnailJob {
         return .made(bytes: try encode(image, ".jpg[Q=80,strip,optimize_coding]"), contentType: "image/jpeg")
     }
 
-    private func describe(_ open: () -> UnsafeMutablePointer<VipsSource>?) throws -> chappe_picture {
+    private func describe(_ open: () -> OpaquePointer?) throws -> chappe_picture {
         guard let source = open() else { throw ThumbnailFailure.notAPicture }
-        defer { chappe_vips_release(source) }
+        defer { chappe_vips_release(UnsafeMutableRawPointer(source)) }
         var picture = chappe_picture()
         guard chappe_vips_describe(source, &picture) == 0 else { throw ThumbnailFailure.damaged }
         guard picture.format != 0 else { throw ThumbnailFailure.notAPicture }
@@ -60,7 +60,7 @@ struct ThumbnailJob {
         return picture
     }
 
-    private func encode(_ image: UnsafeMutablePointer<VipsImage>, _ suffix: String) throws -> [UInt8] {
+    private func encode(_ image: OpaquePointer, _ suffix: String) throws -> [UInt8] {
         var bytes: UnsafeMutableRawPointer?
         var count = 0
         guard chappe_vips_encode(image, suffix, &bytes, &count) == 0, let bytes else { throw ThumbnailFailure.damaged }

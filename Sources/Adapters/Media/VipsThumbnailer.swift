@@ -36,7 +36,7 @@ public final class VipsThumbnailer: Thumbnailer {
     private let queues: [DispatchQueue]
     private let state = Mutex(State())
 
-    /// Whether the library could be prepared, which happens once for the process.
+    /// Whether the library could be loaded and prepared, which happens once for the process, when the first picture comes.
     private static let isReady = chappe_vips_start() == 0
 
     /// A thumbnailer.
@@ -44,14 +44,14 @@ public final class VipsThumbnailer: Thumbnailer {
     /// - Parameters:
     ///   - limits: What is not attempted.
     ///   - threads: How many thumbnails are made at once.
-    /// - Throws: ``LibraryFailure``.
-    public init(limits: Limits = Limits(), threads: Int = 2) throws {
-        guard Self.isReady else { throw LibraryFailure() }
+    public init(limits: Limits = Limits(), threads: Int = 2) {
         self.limits = limits
         queues = (0..<max(threads, 1)).map { DispatchQueue(label: "chappe.thumbnails.\($0)") }
     }
 
     /// A thumbnail, or the original if it is small enough; see ``Thumbnailer``.
+    ///
+    /// - Throws: ``LibraryFailure`` where there is no libvips.
     public func thumbnail(of source: BlobSource, sizeBytes: Int64, _ key: ThumbnailKey) async throws -> Thumbnail {
         guard sizeBytes <= limits.bytes else { throw ThumbnailFailure.tooLarge }
         let queue = state.withLock { state -> DispatchQueue? in
@@ -66,6 +66,7 @@ public final class VipsThumbnailer: Thumbnailer {
         let pixels = limits.pixels
         return try await withUnsafeThrowingContinuation { continuation in
             queue.async {
+                guard Self.isReady else { return continuation.resume(throwing: LibraryFailure()) }
                 let result = Result { try ThumbnailJob(input: input, key: key, maximumPixels: pixels).run() }
                 chappe_vips_end_job()
                 continuation.resume(with: result)
@@ -84,8 +85,8 @@ public final class VipsThumbnailer: Thumbnailer {
     }
 }
 
-/// libvips could not be prepared.
+/// libvips could not be loaded.
 public struct LibraryFailure: Error, CustomStringConvertible {
     /// A sentence for the log.
-    public var description: String { "libvips cannot be used" }
+    public let description = "libvips cannot be used: \(String(cString: chappe_vips_failure()))"
 }

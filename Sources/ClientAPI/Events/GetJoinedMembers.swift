@@ -18,13 +18,18 @@ struct GetJoinedMembers: Endpoint {
         for event in events {
             writer.key(event.event.stateKey?.string ?? "")
             writer.beginObject()
-            // What an older server let in need not be a string.
-            writer.member("display_name", event.event.content["displayname"]?.string)
-            writer.member("avatar_url", event.event.content["avatar_url"]?.string)
+            Self.write("display_name", event.event.content["displayname"]?.string, into: &writer)
+            Self.write("avatar_url", event.event.content["avatar_url"]?.string, into: &writer)
             writer.endObject()
         }
         writer.endObject()
         writer.endObject()
         return RawResponse(writer.bytes)
+    }
+
+    /// Clients have come to expect both members, and null where there is nothing (or, of another server's user, no text).
+    private static func write(_ name: String, _ text: String?, into writer: inout JSONWriter) {
+        writer.key(name)
+        if let text { writer.write(text) } else { writer.writeNull() }
     }
 }

@@ -27,7 +27,8 @@ struct Register: Endpoint {
             registration = RegistrationRequest(
                 username: try body.optional("username", as: .string),
                 password: try body.optional("password", as: .string), device: try DeviceRequest(from: body),
-                inhibitsLogin: try body.optional("inhibit_login", as: .bool, default: false)
+                inhibitsLogin: try body.optional("inhibit_login", as: .bool, default: false),
+                guestAccessToken: try body.optional("guest_access_token", as: .string)
             )
         }
     }

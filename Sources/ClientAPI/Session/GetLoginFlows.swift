@@ -1,3 +1,4 @@
+import Homeserver
 import Matrix
 import Web
 
@@ -8,6 +9,7 @@ struct GetLoginFlows: Endpoint {
     static let rateLimit: RateLimitClass = .standard
 
     let allowsLoginTokens: Bool
+    let singleSignOn: SingleSignOn?
 
     struct Request: RequestDecodable {
         init(from input: RequestInput) throws {}
@@ -15,6 +17,14 @@ struct GetLoginFlows: Endpoint {
 
     func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue {
         var flows: [JSONValue] = [["type": "m.login.password"]]
+        if let singleSignOn {
+            let provider: JSONValue = [
+                "id": .string(singleSignOn.providerID), "name": .string(singleSignOn.providerName),
+            ]
+            flows.append(["type": "m.login.sso", "identity_providers": [provider]])
+            // What old clients know it as.
+            flows.append(["type": "m.login.cas"])
+        }
         if allowsLoginTokens { flows.append(["type": "m.login.token", "get_login_token": true]) }
         return ["flows": .array(flows)]
     }

@@ -9,12 +9,18 @@ extension Router {
     ///   - accounts: Accounts.
     ///   - interactive: Authorizes what needs a password again.
     ///   - allowsLoginTokens: Whether a session may make a token with which another device logs in.
+    ///   - singleSignOn: Signing in at a service outside, if there is one.
     ///   - environment: What endpoints have in common.
     public func addSessionRoutes(
         sessions: SessionService, accounts: AccountService, interactive: InteractiveAuthentication,
-        allowsLoginTokens: Bool, in environment: EndpointEnvironment
+        allowsLoginTokens: Bool, singleSignOn: SingleSignOn? = nil, in environment: EndpointEnvironment
     ) {
-        add(GetLoginFlows(allowsLoginTokens: allowsLoginTokens), in: environment)
+        add(GetLoginFlows(allowsLoginTokens: allowsLoginTokens, singleSignOn: singleSignOn), in: environment)
+        if let singleSignOn {
+            add(RedirectToSingleSignOn(singleSignOn: singleSignOn), in: environment)
+            add(ReturnFromSingleSignOn(singleSignOn: singleSignOn), in: environment)
+            add(AuthenticationFallback(singleSignOn: singleSignOn), in: environment)
+        }
         add(Login(accounts: accounts, sessions: sessions), in: environment)
         if allowsLoginTokens { add(GetLoginToken(sessions: sessions, interactive: interactive), in: environment) }
         add(RefreshToken(sessions: sessions), in: environment)

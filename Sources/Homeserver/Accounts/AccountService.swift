@@ -19,17 +19,20 @@ public struct NewAccount: Sendable {
     public var displayName: String?
     /// The application service that makes it, if one does.
     public var appService: String?
+    /// Whether there is a guest of this name who becomes this user.
+    public var takesOverGuest: Bool
 
     /// An account.
     public init(
         userID: UserID, passwordHash: String?, flags: AccountFlags = [], displayName: String? = nil,
-        appService: String? = nil
+        appService: String? = nil, takesOverGuest: Bool = false
     ) {
         self.userID = userID
         self.passwordHash = passwordHash
         self.flags = flags
         self.displayName = displayName
         self.appService = appService
+        self.takesOverGuest = takesOverGuest
     }
 }
 
@@ -197,16 +200,16 @@ public final class AccountService: Sendable {
     ) async throws -> NewSession? {
         let prepared = try device.map(issuer.prepare)
         let now = clock.now
-        let name = JSONValue.string(new.displayName ?? new.userID.localpart).serialized()
         do {
-            return try await store.write { [issuer] writer in
+            return try await store.write { [issuer, removal] writer in
                 try alongside(writer)
-                let user = try writer.accounts.insert(
-                    new.userID, passwordHash: new.passwordHash, flags: new.flags, appService: new.appService,
-                    createdAt: now
-                )
-                guard let user else { throw Self.inUse }
-                try writer.profiles.set(ProfileField(name: ProfileService.displayNameField, value: name), of: user)
+                let user: UserNumber
+                if new.takesOverGuest {
+                    user = try Self.takeOverGuest(new, in: writer)
+                    removal.forget(user, in: writer)
+                } else {
+                    user = try Self.insert(new, now: now, in: writer)
+                }
                 guard let prepared else { return nil }
                 try issuer.start(prepared, for: user, in: writer)
                 return prepared.session(of: new.userID)
@@ -215,6 +218,26 @@ public final class AccountService: Sendable {
             // Another node was a moment faster.
             throw Self.inUse
         }
+    }
+
+    private static func insert(_ new: NewAccount, now: Int64, in writer: StoreWriter) throws -> UserNumber {
+        let user = try writer.accounts.insert(
+            new.userID, passwordHash: new.passwordHash, flags: new.flags, appService: new.appService, createdAt: now
+        )
+        guard let user else { throw inUse }
+        let name = JSONValue.string(new.displayName ?? new.userID.localpart).serialized()
+        try writer.profiles.set(ProfileField(name: ProfileService.displayNameField, value: name), of: user)
+        return user
+    }
+
+    /// The guest keeps rooms, devices and what others see.
+    private static func takeOverGuest(_ new: NewAccount, in writer: StoreWriter) throws -> UserNumber {
+        guard let account = try writer.read.accounts.account(new.userID), account.flags.contains(.guest),
+            !account.flags.contains(.deactivated)
+        else { throw inUse }
+        try writer.accounts.setFlags(account.flags.subtracting(.guest).union(new.flags), of: account.user)
+        try writer.accounts.setPasswordHash(new.passwordHash, of: account.user)
+        return account.user
     }
 
     /// Ends an account for good: its sessions, its password, its rooms. Its name stays taken.

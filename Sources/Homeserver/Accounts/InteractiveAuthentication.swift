@@ -13,6 +13,10 @@ public enum AuthenticationStage: String, Sendable, Hashable {
     case registrationToken = "m.login.registration_token"
     /// Accepts the terms of service.
     case terms = "m.login.terms"
+    /// Has solved a task that programs find hard.
+    case captcha = "m.login.recaptcha"
+    /// Has signed in at a service outside.
+    case singleSignOn = "m.login.sso"
 }
 
 /// What is to be authorized, and how.
@@ -23,14 +27,20 @@ public struct AuthenticatedOperation: Sendable {
     public var user: UserNumber?
     /// The ways to authenticate: any of them, each with all its stages.
     public var flows: [[AuthenticationStage]]
+    /// Stages that may be completed although no flow asks for them.
+    public var alsoAccepts: Set<AuthenticationStage>
     /// What clients need to know for some stages.
     public var parameters: JSONObject
 
     /// An operation.
-    public init(name: String, user: UserNumber?, flows: [[AuthenticationStage]], parameters: JSONObject = [:]) {
+    public init(
+        name: String, user: UserNumber?, flows: [[AuthenticationStage]], alsoAccepts: Set<AuthenticationStage> = [],
+        parameters: JSONObject = [:]
+    ) {
         self.name = name
         self.user = user
         self.flows = flows
+        self.alsoAccepts = alsoAccepts
         self.parameters = parameters
     }
 }
@@ -52,10 +62,12 @@ public struct InteractiveAuthorization: Sendable {
 /// Sessions are in the database, so that any node can go on with them.
 /// [User-interactive authentication](https://spec.matrix.org/v1.19/client-server-api/#user-interactive-authentication-api).
 public final class InteractiveAuthentication: Sendable {
-    private let store: Store
-    private let clock: any Clock
+    let store: Store
+    let clock: any Clock
     private let randomness: any Randomness
-    private let accounts: AccountService
+    let accounts: AccountService
+    private let captcha: (any CaptchaVerifier)?
+    let offersSingleSignOn: Bool
     private let lifetimeMilliseconds: Int64
 
     /// - Parameters:
@@ -63,15 +75,20 @@ public final class InteractiveAuthentication: Sendable {
     ///   - clock: Tells the time.
     ///   - randomness: What identifiers are made of.
     ///   - accounts: Knows passwords.
+    ///   - captcha: Judges captchas; `nil` where there are none.
+    ///   - offersSingleSignOn: Whether users may show who they are by signing in at a service outside.
     ///   - lifetimeMilliseconds: How long a session may take.
     public init(
         store: Store, clock: any Clock, randomness: any Randomness, accounts: AccountService,
+        captcha: (any CaptchaVerifier)? = nil, offersSingleSignOn: Bool = false,
         lifetimeMilliseconds: Int64 = 15 * 60_000
     ) {
         self.store = store
         self.clock = clock
         self.randomness = randomness
         self.accounts = accounts
+        self.captcha = captcha
+        self.offersSingleSignOn = offersSingleSignOn
         self.lifetimeMilliseconds = lifetimeMilliseconds
     }
 
@@ -100,6 +117,7 @@ public final class InteractiveAuthentication: Sendable {
         _ operation: AuthenticatedOperation, auth: JSON?, parameters: [UInt8]? = nil
     ) async throws -> InteractiveAuthorization {
         let now = clock.now
+        let operation = try await withSingleSignOn(operation)
         var id = auth?["session"]?.string
         var known = try await session(named: auth, of: operation)
         var failure: MatrixError?
@@ -112,6 +130,9 @@ public final class InteractiveAuthentication: Sendable {
                 operation: operation.name, user: operation.user, parameters: parameters,
                 expiresAt: now + lifetimeMilliseconds
             )
+        if session.isRefused {
+            throw MatrixError.forbidden("Another user has signed in: this operation is not theirs to authorize")
+        }
         if let type = auth?["type"]?.string, let auth {
             do { try await complete(type, auth, operation, &session) } catch let error as MatrixError
                 where error.status == 401
@@ -171,14 +192,16 @@ public final class InteractiveAuthentication: Sendable {
     private func complete(
         _ type: String, _ auth: JSON, _ operation: AuthenticatedOperation, _ session: inout InteractiveSessionRecord
     ) async throws {
-        guard let stage = AuthenticationStage(rawValue: type), operation.flows.joined().contains(stage) else {
-            throw MatrixError(401, .unrecognized, "\(type) is no stage of this authentication")
-        }
+        guard let stage = AuthenticationStage(rawValue: type),
+            operation.flows.joined().contains(stage) || operation.alsoAccepts.contains(stage)
+        else { throw MatrixError(401, .unrecognized, "\(type) is no stage of this authentication") }
         // Needed where a request is repeated: its registration token may be used up by now.
         if session.completed.contains(type) { return }
         switch stage {
         case .password: try await checkPassword(auth, operation)
         case .registrationToken: session.registrationToken = try await checkRegistrationToken(auth)
+        case .captcha: try await checkCaptcha(auth)
+        case .singleSignOn: throw MatrixError(401, .unauthorized, "Sign in with a browser first")
         case .dummy, .terms: break
         }
         session.completed.append(type)
@@ -202,6 +225,15 @@ public final class InteractiveAuthentication: Sendable {
             _ = try await accounts.account(named: account.userID.string, password: password)
         } catch let error as MatrixError where error.status == 403 {
             throw MatrixError(401, .forbidden, error.message)
+        }
+    }
+
+    private func checkCaptcha(_ auth: JSON) async throws {
+        guard let response = auth["response"]?.string, !response.isEmpty, response.utf8.count <= 16_384 else {
+            throw MatrixError(401, .missingParameter, "response is missing")
+        }
+        guard let captcha, try await captcha.accepts(response) else {
+            throw MatrixError(401, "M_CAPTCHA_INVALID", "The captcha has not been solved")
         }
     }
 

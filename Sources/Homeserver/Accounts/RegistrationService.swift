@@ -19,17 +19,41 @@ public struct RegistrationPolicy: Sendable {
     public var allowsGuests: Bool
     /// The parameters of `m.login.terms`, if users have to accept terms.
     public var terms: JSONValue?
+    /// Whether users have to solve a captcha.
+    public var needsCaptcha: Bool
+    /// The key with which clients show captchas; `nil` where there are none.
+    public var captchaKey: String?
 
     /// A policy.
-    public init(mode: RegistrationMode, allowsGuests: Bool = false, terms: JSONValue? = nil) {
+    public init(
+        mode: RegistrationMode, allowsGuests: Bool = false, terms: JSONValue? = nil, needsCaptcha: Bool = false,
+        captchaKey: String? = nil
+    ) {
         self.mode = mode
         self.allowsGuests = allowsGuests
         self.terms = terms
+        self.needsCaptcha = needsCaptcha
+        self.captchaKey = captchaKey
     }
 
-    var flows: [[AuthenticationStage]] {
-        let first: AuthenticationStage = mode == .token ? .registrationToken : terms == nil ? .dummy : .terms
-        return [terms != nil && mode == .token ? [first, .terms] : [first]]
+    private var flows: [[AuthenticationStage]] {
+        var flow: [AuthenticationStage] = []
+        if mode == .token { flow.append(.registrationToken) }
+        if needsCaptcha { flow.append(.captcha) }
+        if terms != nil { flow.append(.terms) }
+        return [flow.isEmpty ? [.dummy] : flow]
+    }
+
+    var operation: AuthenticatedOperation {
+        var parameters: JSONObject = [:]
+        if let terms { parameters[AuthenticationStage.terms.rawValue] = terms }
+        if let captchaKey {
+            parameters[AuthenticationStage.captcha.rawValue] = ["public_key": .string(captchaKey)]
+        }
+        return AuthenticatedOperation(
+            name: "register", user: nil, flows: flows, alsoAccepts: captchaKey == nil ? [] : [.captcha],
+            parameters: parameters
+        )
     }
 }
 
@@ -43,19 +67,25 @@ public struct RegistrationRequest: Sendable {
     public var device: DeviceRequest
     /// Whether no session is wanted.
     public var inhibitsLogin: Bool
+    /// The access token of a guest who becomes a user, and keeps name and rooms.
+    public var guestAccessToken: String?
 
     /// A request.
-    public init(username: String?, password: String?, device: DeviceRequest, inhibitsLogin: Bool) {
+    public init(
+        username: String?, password: String?, device: DeviceRequest, inhibitsLogin: Bool,
+        guestAccessToken: String? = nil
+    ) {
         self.username = username
         self.password = password
         self.device = device
         self.inhibitsLogin = inhibitsLogin
+        self.guestAccessToken = guestAccessToken
     }
 
     /// Whether it asks for nothing: then what the session's first request asked for counts.
     var isEmpty: Bool {
         username == nil && password == nil && device.id == nil && device.initialDisplayName == nil && !inhibitsLogin
-            && !device.wantsRefreshToken
+            && !device.wantsRefreshToken && guestAccessToken == nil
     }
 }
 
@@ -117,19 +147,24 @@ public final class RegistrationService: Sendable {
     /// Registers a user, once they have authenticated.
     ///
     /// [Registration](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register). A request that is repeated in
-    /// the same session starts another session of the user that was registered before.
+    /// the same session starts another session of the user that was registered before. A guest who shows their token
+    /// [becomes a user](https://spec.matrix.org/v1.19/client-server-api/#guest-access) of the same name.
     ///
     /// - Throws: 401 when more authentication is needed; 400 `M_USER_IN_USE`, `M_INVALID_USERNAME`, `M_WEAK_PASSWORD`; 403
-    ///   where nobody may register.
+    ///   where nobody may register, or for a token that is not that guest's.
     public func register(_ request: RegistrationRequest, auth: JSON?) async throws -> Registration {
         try checkOpen()
-        let operation = AuthenticatedOperation(
-            name: "register", user: nil, flows: policy.flows,
-            parameters: policy.terms.map { ["m.login.terms": $0] } ?? [:]
-        )
+        let operation = policy.operation
         let known = try await authentication.session(named: auth, of: operation)
         var wanted = try await Wanted(request, known?.parameters, accounts)
-        if known?.result == nil, let user = wanted.userID { try await accounts.checkAvailable(user) }
+        if known?.result == nil {
+            if let token = request.guestAccessToken {
+                try await check(token, isOf: wanted.userID)
+                wanted.isGuest = true
+            } else if let user = wanted.userID, !wanted.isGuest {
+                try await accounts.checkAvailable(user)
+            }
+        }
         let authorization = try await authentication.authorize(
             operation, auth: auth, parameters: known == nil ? wanted.serialized : nil
         )
@@ -137,7 +172,7 @@ public final class RegistrationService: Sendable {
         guard wanted.passwordHash != nil else { throw MatrixError.missingParameter("password is missing") }
         let user = try wanted.userID ?? randomUser(prefix: "u")
         wanted.userID = user
-        let new = NewAccount(userID: user, passwordHash: wanted.passwordHash)
+        let new = NewAccount(userID: user, passwordHash: wanted.passwordHash, takesOverGuest: wanted.isGuest)
         let needsToken = policy.mode == .token
         let now = clock.now
         do {
@@ -154,6 +189,16 @@ public final class RegistrationService: Sendable {
         } catch let done as DoneBefore {
             return try await again(done.result, wanted)
         }
+    }
+
+    /// Accepts the token of the guest who wants to become a user.
+    private func check(_ token: String, isOf guest: UserID?) async throws {
+        guard let guest else { throw MatrixError.missingParameter("username is missing") }
+        let session = try await store.read { try $0.sessions.accessToken(TokenHash(of: token)) }
+        guard let session, session.userID == guest, session.flags.contains(.guest),
+            session.expiresAt.map({ $0 > clock.now }) ?? true
+        else { throw MatrixError.forbidden("The token is not that of a guest of this name") }
+        try AccountState.checkMayLogIn(session.flags)
     }
 
     /// Registers a guest.
@@ -199,6 +244,8 @@ private struct Wanted: Sendable {
     var passwordHash: String?
     var device: DeviceRequest
     var inhibitsLogin: Bool
+    /// Whether it is a guest's own name that is asked for.
+    var isGuest = false
 
     init(_ request: RegistrationRequest, _ stored: [UInt8]?, _ accounts: AccountService) async throws {
         if request.isEmpty, let stored, let json = try? JSON(parsing: stored) {
@@ -209,6 +256,7 @@ private struct Wanted: Sendable {
                 initialDisplayName: json["device_name"]?.string, wantsRefreshToken: json["refresh"]?.bool == true
             )
             inhibitsLogin = json["inhibit_login"]?.bool == true
+            isGuest = json["guest"]?.bool == true
             return
         }
         userID = try request.username.map(accounts.userID(forNewName:))
@@ -227,6 +275,7 @@ private struct Wanted: Sendable {
         writer.member("device_name", device.initialDisplayName)
         writer.member("refresh", device.wantsRefreshToken)
         writer.member("inhibit_login", inhibitsLogin)
+        writer.member("guest", isGuest)
         writer.endObject()
         return writer.bytes
     }

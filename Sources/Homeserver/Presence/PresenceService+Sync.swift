@@ -15,7 +15,7 @@ extension PresenceService: SyncPresenceSource {
     }
 
     /// The text of an `m.presence` event about a user.
-    public func event(about user: UserNumber) async throws -> [UInt8]? {
+    public func event(about user: UserNumber, naming: Bool) async throws -> [UInt8]? {
         guard isEnabled else { return nil }
         let (record, id) = try await store.read { reader in
             (try reader.presence.presence(of: user), try reader.identifiers.user(user))
@@ -23,7 +23,7 @@ extension PresenceService: SyncPresenceSource {
         // Whoever has never been there is away.
         let status = record.map { PresenceStatus($0, now: clock.now) } ?? PresenceStatus(state: .offline)
         var writer = JSONWriter(capacity: 200)
-        status.writeEvent(of: id, into: &writer)
+        status.writeEvent(of: id, naming: naming, into: &writer)
         return writer.bytes
     }
 

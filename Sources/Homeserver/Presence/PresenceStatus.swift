@@ -37,12 +37,15 @@ public struct PresenceStatus: Sendable, Equatable {
     /// Writes the whole `m.presence` event as `/sync` tells of it.
     ///
     /// [m.presence](https://spec.matrix.org/v1.19/client-server-api/#mpresence).
-    public func writeEvent(of user: UserID, into writer: inout JSONWriter) {
+    ///
+    /// - Parameter naming: Whether the content names the user too, as the streams before `/sync` have it.
+    public func writeEvent(of user: UserID, naming: Bool = false, into writer: inout JSONWriter) {
         writer.beginObject()
         writer.member("type", "m.presence")
         writer.member("sender", user)
         writer.key("content")
         writer.beginObject()
+        if naming { writer.member("user_id", user) }
         writeMembers(into: &writer)
         writer.endObject()
         writer.endObject()

@@ -24,7 +24,8 @@ struct PresenceTracker {
         guard record.state != state else { return false }
         // Syncing on in the same way does not make a user active again whom the server has found idle.
         if record.state == .unavailable, lastSynced == state { return false }
-        if state == .online { record.lastActive = max(now, record.lastActive) }
+        // Whoever comes for the first time has just done that.
+        if state == .online || record.lastActive == 0 { record.lastActive = max(now, record.lastActive) }
         record.state = state
         record.isCurrentlyActive = state == .online
         return true

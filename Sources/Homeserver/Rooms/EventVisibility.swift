@@ -27,7 +27,7 @@ struct EventVisibility {
             )
             if isVisible { seen.append(event) }
         }
-        return seen
+        return try await Erasure(store: store).hiding(seen, from: id)
     }
 
     /// When a user who is not in the room any more was last in it.

@@ -70,6 +70,7 @@ struct RoomCommit {
                 room: head.number, position: place, state: state?.number, roomState: roomState?.number
             )
             try writer.events.insert(stored)
+            if place != nil { try writer.expiringEvents.note(stored) }
             written[planned.number] = stored
             if planned.event.sender.server != work.services.serverName || !planned.missingPrevEvents.isEmpty {
                 try writer.graph.removeBackwardExtremity(planned.event.eventID, of: head.number)

@@ -27,13 +27,32 @@ extension RoomService {
 
     /// Joins a room that this server is in.
     func joinLocally(_ room: RoomID, _ number: RoomNumber, by user: Requester, content: JSONValue) async throws {
-        _ = try await submit(number) { [self] view in
-            if let current = try await view.event(.member(user.id)), Membership(of: current.event) == .join {
-                // Joining again changes nothing.
-                return [Self.repeating(current)]
-            }
-            let content = try await authorizingJoin(content, of: user, view)
-            return [EventDraft(sender: user.id, state: .member, key: user.id.string, content: content)]
+        let alongside = try await succession(number, of: user)
+        _ = try await submit(
+            number,
+            { [self] view in
+                if let current = try await view.event(.member(user.id)), Membership(of: current.event) == .join {
+                    // Joining again changes nothing.
+                    return [Self.repeating(current)]
+                }
+                let content = try await authorizingJoin(content, of: user, view)
+                return [EventDraft(sender: user.id, state: .member, key: user.id.string, content: content)]
+            }, alongside: alongside)
+    }
+
+    /// What is stored with the join of a user who follows a room to its successor.
+    func succession(
+        _ room: RoomNumber, of user: Requester
+    ) async throws -> (@Sendable (StoreWriter, RoomNumber) throws -> Void)? {
+        let view = try await view(room)
+        guard let predecessor = view.head.creation?.event.content["predecessor"]?["room_id"]?.string,
+            let old = try await RoomID(predecessor).asyncMap({ try await store.number(of: $0) }) ?? nil,
+            try await view.membership(of: user.id) != .join
+        else { return nil }
+        return { writer, new in
+            // Only what the user has been part of.
+            guard try writer.read.memberships.membership(of: user.number, in: old) != nil else { return }
+            try RoomSuccession().copy(of: user.number, from: old, to: new, in: writer)
         }
     }
 

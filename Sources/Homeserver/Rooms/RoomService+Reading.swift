@@ -126,9 +126,9 @@ extension RoomService {
     public func event(_ id: EventID, in room: RoomID, by user: Requester) async throws -> StoredEvent {
         let number = try await number(of: room)
         guard let event = try await store.event(id), event.room == number, event.status == .accepted,
-            try await visibility.visible([event], in: number, to: user.number, id: user.id).first != nil
+            let seen = try await visibility.visible([event], in: number, to: user.number, id: user.id).first
         else { throw MatrixError.notFound("There is no such event, or you may not see it") }
-        return event
+        return seen
     }
 
     /// A page of history.

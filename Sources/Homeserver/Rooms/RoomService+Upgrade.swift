@@ -44,6 +44,7 @@ extension RoomService {
             { _ in drafts },
             alongside: { writer, new in
                 try aliases.move(from: number, to: new, in: writer)
+                try RoomSuccession().copy(of: user.number, from: number, to: new, in: writer)
                 if wasPublished {
                     try writer.rooms.setPublished(new, true)
                     try writer.rooms.setPublished(number, false)

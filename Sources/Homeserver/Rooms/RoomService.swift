@@ -174,13 +174,15 @@ public final class RoomService: Sendable {
 
     /// Sends the one event that `make` makes of the room as it is then.
     func submit(
-        _ room: RoomNumber, _ make: @escaping @Sendable (RoomView) async throws -> [EventDraft]
+        _ room: RoomNumber, _ make: @escaping @Sendable (RoomView) async throws -> [EventDraft],
+        alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)? = nil
     ) async throws -> SentEvent {
         let sent: [SentEvent]
         if let policy = try await policy(of: try await view(room)) {
             sent = try await submit(room, consentedBy: policy, make)
+            if let alongside { try await store.write { try alongside($0, room) } }
         } else {
-            sent = try await lane(room).send(make)
+            sent = try await lane(room).send(make, alongside: alongside)
         }
         guard let last = sent.last else { throw MatrixError.internalError }
         return last

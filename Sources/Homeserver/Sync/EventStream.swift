@@ -64,12 +64,12 @@ extension SyncService {
     ) async throws -> (chunk: [[UInt8]], end: SyncToken) {
         var known = try await activeUsers.rooms(of: user.number)
         let end = SyncToken(store.journal.end, typing: typing.serial)
-        let typingRooms = typing.changed(known.joined, after: from.typing)
         if let peeked, known.rooms[peeked]?.membership != .join {
             known.rooms[peeked] = .init(
                 membership: .join, event: EventNumber(0), position: StreamPosition(0), isForgotten: false
             )
         }
+        let typingRooms = typing.changed(known.joined, after: from.typing)
         let changes: SyncChanges
         if let entries = store.journal.entries(after: from.position, through: end.position) {
             for entry in entries { known.apply(entry, for: user.number) }
@@ -87,7 +87,10 @@ extension SyncService {
                 entry.membership == .join ? all : all.filter { ($0.position ?? entry.position) <= entry.position }
             let visible = try await EventVisibility(store: store).visible(
                 reachable, in: room, to: user.number, id: user.id)
-            let shown = reachable.filter { event in visible.contains { $0 === event } || event.number == entry.event }
+            let byNumber = Dictionary(uniqueKeysWithValues: visible.map { ($0.number, $0) })
+            let shown = reachable.compactMap { event in
+                byNumber[event.number] ?? (event.number == entry.event ? event : nil)
+            }
             let rendered = try await RenderedEvents(shown, for: Viewer(user, now: clock.now), store: store)
             for event in shown {
                 var writer = JSONWriter(capacity: 1_024)
@@ -112,16 +115,27 @@ extension SyncService {
             if let room = data.room { event["room_id"] = .string(try await store.room(room).string) }
             chunk.append(event.serialized())
         }
-        if let presence {
-            let me = user.number
-            let candidates = Array(changes.presence)
-            let visible =
-                candidates.isEmpty
-                ? [] : try await store.read { try $0.memberships.sharing(with: me, among: candidates) }
-            for other in Set(visible).union(changes.presence.intersection([me])) {
-                if let event = try await presence.event(about: other) { chunk.append(event) }
-            }
-        }
+        chunk += try await presenceEvents(changes.presence, for: user.number, peeked: peeked)
         return (chunk, end)
+    }
+
+    /// Of those whose presence changed, what is told to a user: the user's own, that of people they share a room with, and that
+    /// of the people in a room they look into.
+    private func presenceEvents(
+        _ changed: Set<UserNumber>, for me: UserNumber, peeked: RoomNumber?
+    ) async throws -> [[UInt8]] {
+        guard let presence, !changed.isEmpty else { return [] }
+        let candidates = Array(changed)
+        var visible = try await store.read { reader in
+            var visible = Set(try reader.memberships.sharing(with: me, among: candidates))
+            if let peeked { visible.formUnion(changed.intersection(try reader.memberships.users(in: peeked, .join))) }
+            return visible
+        }
+        if changed.contains(me) { visible.insert(me) }
+        var events: [[UInt8]] = []
+        for other in visible.sorted() {
+            if let event = try await presence.event(about: other, naming: true) { events.append(event) }
+        }
+        return events
     }
 }

@@ -7,7 +7,7 @@ extension Filter {
     /// Parses a filter's text.
     ///
     /// - Throws: 400 `M_NOT_JSON`; 400 `M_BAD_JSON` when it is no filter; 400 `M_INVALID_PARAM` when a value is out of range.
-    public init(parsing bytes: [UInt8]) throws(MatrixError) {
+    public convenience init(parsing bytes: [UInt8]) throws(MatrixError) {
         guard bytes.count <= Self.maximumBytes else {
             throw MatrixError(413, .tooLarge, "A filter may have \(Self.maximumBytes) bytes at most")
         }
@@ -19,19 +19,24 @@ extension Filter {
     /// Reads a filter.
     ///
     /// - Throws: 400 `M_BAD_JSON` when it is no filter; 400 `M_INVALID_PARAM` when a value is out of range.
-    public init(_ json: JSON) throws(MatrixError) {
+    public convenience init(_ json: JSON) throws(MatrixError) {
         let reader = try FilterReader(json, at: "filter")
-        self = .all
-        if let fields = try reader.strings("event_fields") { eventFields = EventFieldSelection(fields) }
-        if let format = try reader.string("event_format") {
-            guard let known = EventFormat(rawValue: format) else {
+        let fields = try reader.strings("event_fields").map { EventFieldSelection($0) }
+        var format = EventFormat.client
+        if let name = try reader.string("event_format") {
+            guard let known = EventFormat(rawValue: name) else {
                 throw MatrixError.badJSON("event_format must be client or federation")
             }
-            eventFormat = known
+            format = known
         }
+        var presence = EventFilter.all
+        var accountData = EventFilter.all
+        var room = RoomFilter.all
         if let section = try reader.object("presence") { presence = try EventFilter(section) }
         if let section = try reader.object("account_data") { accountData = try EventFilter(section) }
         if let section = try reader.object("room") { room = try RoomFilter(section) }
+        self.init(
+            eventFields: fields, eventFormat: format, presence: presence, accountData: accountData, room: room)
     }
 }
 

@@ -2,8 +2,9 @@ import Matrix
 
 /// What a client wants to be told of, parsed and ready to be matched.
 ///
-/// [Filtering](https://spec.matrix.org/v1.19/client-server-api/#filtering).
-public struct Filter: Sendable {
+/// [Filtering](https://spec.matrix.org/v1.19/client-server-api/#filtering). An object, since it is large: a client that waits keeps one
+/// pointer to it in each frame of its task, and not a copy.
+public final class Filter: Sendable {
     /// How events are written.
     public enum EventFormat: String, Sendable {
         /// As clients know them.
@@ -13,19 +14,31 @@ public struct Filter: Sendable {
     }
 
     /// The members of events that are wanted; `nil` for all of them.
-    public var eventFields: EventFieldSelection?
+    public let eventFields: EventFieldSelection?
     /// How events are written.
-    public var eventFormat: EventFormat
+    public let eventFormat: EventFormat
     /// Which presence is wanted.
-    public var presence: EventFilter
+    public let presence: EventFilter
     /// Which global account data is wanted.
-    public var accountData: EventFilter
+    public let accountData: EventFilter
     /// What is wanted of rooms.
-    public var room: RoomFilter
+    public let room: RoomFilter
 
     /// The filter that lets everything through.
     public static let all = Filter(
         eventFields: nil, eventFormat: .client, presence: .all, accountData: .all, room: .all)
+
+    /// A filter of these parts.
+    public init(
+        eventFields: EventFieldSelection?, eventFormat: EventFormat, presence: EventFilter, accountData: EventFilter,
+        room: RoomFilter
+    ) {
+        self.eventFields = eventFields
+        self.eventFormat = eventFormat
+        self.presence = presence
+        self.accountData = accountData
+        self.room = room
+    }
 }
 
 /// What a client wants to be told of rooms.

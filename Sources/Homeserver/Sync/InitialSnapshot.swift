@@ -11,8 +11,10 @@ extension SyncService {
         let record = try await store.read { try $0.memberships.membership(of: user.number, in: number) }
         let data = try await users.accountData(of: user.number).filter { $0.room == number }
         var json = try await roomSnapshot(room, number, record?.membership, limit: limit, data, by: user)
-        json["presence"] = .array(try await presenceOfMembers(number))
-        json["receipts"] = .array(try await receiptEvents(of: room, number, user))
+        // Who has left hears no more of who is there.
+        let hasLeft = record?.membership == .leave || record?.membership == .ban
+        json["presence"] = .array(hasLeft ? [] : try await presenceOfMembers(number))
+        json["receipts"] = .array(hasLeft ? [] : try await receiptEvents(of: room, number, user))
         return json
     }
 
@@ -55,7 +57,8 @@ extension SyncService {
         var events: [JSONValue] = []
         if let presence {
             for person in people.sorted() {
-                if let event = try await presence.event(about: person) { events.append(try JSON(parsing: event).value) }
+                guard let event = try await presence.event(about: person, naming: true) else { continue }
+                events.append(try JSON(parsing: event).value)
             }
         }
         return [
@@ -117,7 +120,8 @@ extension SyncService {
         guard let presence else { return [] }
         var events: [JSONValue] = []
         for member in try await store.read({ try $0.memberships.users(in: room, .join) }) {
-            if let event = try await presence.event(about: member) { events.append(try JSON(parsing: event).value) }
+            guard let event = try await presence.event(about: member, naming: true) else { continue }
+            events.append(try JSON(parsing: event).value)
         }
         return events
     }

@@ -98,9 +98,9 @@ extension SyncService {
     ) async throws -> [StoredEvent] {
         let seen = try await EventVisibility(store: store).visible(events, in: room, to: user.number, id: user.id)
         guard seen.count < events.count else { return seen }
-        let numbers = Set(seen.map(\.number))
-        return events.filter { event in
-            numbers.contains(event.number) || (event.stateKey.map { current[$0] == event.number } ?? false)
+        let byNumber = Dictionary(uniqueKeysWithValues: seen.map { ($0.number, $0) })
+        return events.compactMap { event in
+            byNumber[event.number] ?? (event.stateKey.flatMap { current[$0] } == event.number ? event : nil)
         }
     }
 

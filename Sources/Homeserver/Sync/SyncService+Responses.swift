@@ -76,7 +76,17 @@ extension SyncService {
         }
         let mayHaveMessages = changes.hasMessages || since.message < since.position
         if changes.isEmpty, typingRooms.isEmpty, !mayHaveMessages { return (nil, end) }
+        return try await response(
+            request, since: since, end: end, changes, rooms, typingRooms, isComplete: isComplete,
+            mayHaveMessages: mayHaveMessages
+        )
+    }
 
+    /// The response that tells of changes. Apart from looking for them, so that the stack of a task that only waits stays small.
+    private func response(
+        _ request: SyncRequest, since: SyncToken, end: SyncToken, _ changes: SyncChanges, _ rooms: UserRooms,
+        _ typingRooms: [RoomNumber], isComplete: Bool, mayHaveMessages: Bool
+    ) async throws -> (body: [UInt8]?, next: SyncToken) {
         var response = SyncResponse(next: end)
         let ignored = try await users.ignoredUsers(of: request.user.number)
         let dataByRoom = Dictionary(grouping: changes.accountData.filter { $0.room != nil }) {

@@ -4,22 +4,22 @@ import Synchronization
 
 /// What a client asks of `/sync`.
 ///
-/// [GET /sync](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync)
-public struct SyncRequest: Sendable {
+/// [GET /sync](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3sync). An object, like its filter: most of them wait.
+public final class SyncRequest: Sendable {
     /// Who asks.
-    public var user: Requester
+    public let user: Requester
     /// Where the last answer ended; `nil` for everything.
-    public var since: SyncToken?
+    public let since: SyncToken?
     /// What to leave out.
-    public var filter: Filter
+    public let filter: Filter
     /// Whether to send the whole state of every joined room.
-    public var fullState: Bool
+    public let fullState: Bool
     /// Whether to send the state after the timeline in place of the one before it.
-    public var useStateAfter: Bool
+    public let useStateAfter: Bool
     /// How long to wait for something to happen, in milliseconds.
-    public var timeoutMilliseconds: Int64
+    public let timeoutMilliseconds: Int64
     /// What presence the client shows.
-    public var presence: String
+    public let presence: String
 
     /// A request.
     public init(

@@ -92,7 +92,14 @@ public protocol SyncPresenceSource: Sendable {
     /// Notes that a user's client is there, as `presence` says (`online`, `unavailable`, `offline`).
     func seen(_ user: Requester, as presence: String) async
     /// The text of an `m.presence` event about a user; `nil` if there is nothing to say.
-    func event(about user: UserNumber) async throws -> [UInt8]?
+    ///
+    /// - Parameter naming: Whether the content names the user too, as the streams before `/sync` have it.
+    func event(about user: UserNumber, naming: Bool) async throws -> [UInt8]?
     /// Users whose presence changed in a span of the journal.
     func changes(after: StreamPosition, through: StreamPosition) async throws -> [UserNumber]
+}
+
+extension SyncPresenceSource {
+    /// The text of an `m.presence` event about a user, as `/sync` tells of it.
+    func event(about user: UserNumber) async throws -> [UInt8]? { try await event(about: user, naming: false) }
 }

@@ -57,11 +57,12 @@ public final class TagService: Sendable {
         }
     }
 
-    /// Copies a room's tags to the room that replaces it.
-    public func copy(of user: UserNumber, from old: RoomNumber, to new: RoomNumber, in writer: StoreWriter) throws {
-        let tags = try Self.tags(of: user, old, writer.read)
-        guard !tags.isEmpty else { return }
-        try Self.store(tags, of: user, new, writer)
+    /// Copies a room's tags to the room that replaces it, unless that has been given some already.
+    static func copy(of user: UserNumber, from old: RoomNumber, to new: RoomNumber, in writer: StoreWriter) throws {
+        let old = try tags(of: user, old, writer.read)
+        let present = try tags(of: user, new, writer.read)
+        guard !old.isEmpty, present.isEmpty else { return }
+        try store(old, of: user, new, writer)
     }
 
     private func update(

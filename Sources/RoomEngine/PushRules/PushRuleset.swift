@@ -147,6 +147,22 @@ public struct PushRuleset: Sendable {
         own[kind]?[index].actions = actions
     }
 
+    /// Gives a room the rule that another room has, unless it has one of its own.
+    ///
+    /// - Returns: Whether there was something to copy.
+    public mutating func copyRoomRule(from old: String, to new: String) -> Bool {
+        var rules = userRules(.room)
+        guard !rules.contains(where: { ExactString($0.id) == ExactString(new) }),
+            let index = rules.firstIndex(where: { ExactString($0.id) == ExactString(old) }),
+            own.values.reduce(0, { $0 + $1.count }) < Self.maximumRules
+        else { return false }
+        var rule = PushRule(id: new, actions: rules[index].actions)
+        rule.isEnabled = rules[index].isEnabled
+        rules.insert(rule, at: index)
+        own[.room] = rules
+        return true
+    }
+
     private func defaultEntry(_ kind: PushRuleKind, _ id: String) -> DefaultPushRules.Entry? {
         defaults.entries.first { $0.kind == kind && $0.id.utf8.elementsEqual(id.utf8) }
     }

@@ -149,6 +149,8 @@ public struct AccountWriter {
             """, user, flags.contains(.admin), flags.contains(.guest), flags.contains(.locked),
             flags.contains(.suspended), flags.contains(.deactivated), flags.contains(.erased)
         )
+        let erasedUsers = writer.store.erasedUsers
+        writer.sql.onCommit { erasedUsers.set(user, isErased: flags.contains(.erased)) }
     }
 }
 

@@ -15,13 +15,15 @@ public struct InteractiveSessionRecord: Sendable {
     public var registrationToken: String?
     /// What came of the operation, once it is done.
     public var result: String?
+    /// Whether somebody else has shown who they are: it can authorize nothing any more.
+    public var isRefused: Bool
     /// When it expires, in milliseconds since 1970.
     public let expiresAt: Int64
 
     /// A session.
     public init(
         operation: String, user: UserNumber?, parameters: [UInt8]?, completed: [String] = [],
-        registrationToken: String? = nil, result: String? = nil, expiresAt: Int64
+        registrationToken: String? = nil, result: String? = nil, isRefused: Bool = false, expiresAt: Int64
     ) {
         self.operation = operation
         self.user = user
@@ -29,6 +31,7 @@ public struct InteractiveSessionRecord: Sendable {
         self.completed = completed
         self.registrationToken = registrationToken
         self.result = result
+        self.isRefused = isRefused
         self.expiresAt = expiresAt
     }
 }
@@ -41,14 +44,15 @@ public struct InteractiveSessionReader {
     public func session(_ hash: TokenHash, now: Int64) throws -> InteractiveSessionRecord? {
         try sql.first(
             """
-            SELECT operation, user_num, parameters, completed, registration_token, result, expires_ts
+            SELECT operation, user_num, parameters, completed, registration_token, result, refused, expires_ts
             FROM interactive_sessions WHERE hash = $1 AND expires_ts > $2
             """, hash, now
         ) { row in
             InteractiveSessionRecord(
                 operation: try row.text(0), user: try row.numberOrNil(1), parameters: try row.blobOrNil(2),
                 completed: try row.text(3).split(separator: " ").map(String.init),
-                registrationToken: try row.textOrNil(4), result: try row.textOrNil(5), expiresAt: try row.int(6)
+                registrationToken: try row.textOrNil(4), result: try row.textOrNil(5), isRefused: try row.bool(6),
+                expiresAt: try row.int(7)
             )
         }
     }
@@ -75,9 +79,11 @@ public struct InteractiveSessionWriter {
     /// Stores what has come about in a session.
     public func update(_ session: InteractiveSessionRecord, _ hash: TokenHash) throws {
         try writer.sql.execute(
-            "UPDATE interactive_sessions SET completed = $2, registration_token = $3, result = $4 WHERE hash = $1",
-            hash,
-            session.completed.joined(separator: " "), session.registrationToken, session.result
+            """
+            UPDATE interactive_sessions SET completed = $2, registration_token = $3, result = $4, refused = $5
+            WHERE hash = $1
+            """, hash, session.completed.joined(separator: " "), session.registrationToken, session.result,
+            session.isRefused
         )
     }
 

@@ -67,8 +67,15 @@ public final class StoredEvent: Sendable {
 
     /// The event with its content redacted.
     func redacted(_ redacted: Event, by redaction: EventNumber) -> StoredEvent {
+        copy(redacted, redactedBy: redaction)
+    }
+
+    /// The record with another form of the event, for those who may not see all of it.
+    public func showing(_ event: Event) -> StoredEvent { copy(event, redactedBy: redactedBy) }
+
+    private func copy(_ event: Event, redactedBy redaction: EventNumber?) -> StoredEvent {
         StoredEvent(
-            number: number, event: redacted, room: room, sender: sender, stateKey: stateKey, position: position,
+            number: number, event: event, room: room, sender: sender, stateKey: stateKey, position: position,
             state: state, roomState: roomState, replaces: replaces, redactedBy: redaction, status: status,
             receivedTimestamp: receivedTimestamp,
             transaction: transaction

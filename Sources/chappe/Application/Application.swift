@@ -83,20 +83,21 @@ struct Application: Sendable {
         listeners.append(Listener(.unixSocket(path: configuration.socketPath), router: routing.administrationRouter()))
         let bound = try await server.start(listeners)
         for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
-        for section in configuration.unused {
-            logger.warning(
-                "this version does nothing with a section of the configuration", metadata: ["section": "\(section)"])
-        }
         if configuration.hashesPasswordsCheaply {
             logger.warning("passwords are hashed cheaply: this server is for tests only")
         }
         let activity = services.accounts.activity
         let media = services.media
-        let accounts = services.accounts.accounts
+        let accounts = services.accounts
+        let selfDestruction = services.users.selfDestruction
         let logger = logger
         background = Task {
-            do { try await accounts.resumeDepartures() } catch {
-                logger.error("departures not resumed", metadata: ["error": "\(error)"])
+            do {
+                try await accounts.accounts.resumeDepartures()
+                try await accounts.guests.resume()
+                try await selfDestruction?.resume()
+            } catch {
+                logger.error("work from before the stop not resumed", metadata: ["error": "\(error)"])
             }
             async let sweeping: Void = media.run(logger: Logger(label: "chappe.media"))
             await activity.run()
@@ -130,6 +131,9 @@ struct Application: Sendable {
         }
         await services.traffic?.stop()
         await services.federation?.client.shutDown()
+        do { try await services.outside.close() } catch {
+            logger.warning("connections to the outside not closed", metadata: ["error": "\(error)"])
+        }
         await database.close()
         logger.info("stopped")
     }

@@ -79,7 +79,7 @@ struct Routing {
         router.addServerRoutes(features: features, in: environment)
         router.addSessionRoutes(
             sessions: accounts.sessions, accounts: accounts.accounts, interactive: accounts.interactive,
-            allowsLoginTokens: true, in: environment
+            allowsLoginTokens: true, singleSignOn: accounts.singleSignOn, in: environment
         )
         router.addRegistrationRoutes(registration: accounts.registration, in: environment)
         router.addAccountRoutes(accounts: accounts.accounts, interactive: accounts.interactive, in: environment)
@@ -107,6 +107,7 @@ struct Routing {
         router.addTypingRoutes(typing: users.typing, presence: users.presence, in: environment)
         router.addPresenceRoutes(presence: users.presence, in: environment)
         router.addPushRuleRoutes(rules: users.pushRules, in: environment)
+        router.addPusherRoutes(pushers: users.pushers, in: environment)
         router.addDirectoryRoutes(
             directory: services.rooms.directory, publicRooms: services.rooms.publicRooms, rooms: services.rooms.rooms,
             publicRoomsWithoutLogin: configuration.listsRoomsWithoutLogin, in: environment

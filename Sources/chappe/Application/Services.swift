@@ -22,6 +22,7 @@ struct Services: Sendable {
     let signingKeys: SigningKeyring
     /// `nil` if federation is off.
     let federation: FederationServices?
+    let outside: OutsideRequests
 
     /// Accounts, their sessions and devices.
     struct AccountServices: Sendable {
@@ -30,6 +31,8 @@ struct Services: Sendable {
         let sessions: SessionService
         let interactive: InteractiveAuthentication
         let registration: RegistrationService
+        let singleSignOn: SingleSignOn?
+        let guests: GuestDeparture
         let sharedSecret: SharedSecretRegistration?
         let devices: DeviceService
         let profiles: ProfileService
@@ -51,6 +54,8 @@ struct Services: Sendable {
         let typing: TypingService
         let presence: PresenceService
         let pushRules: PushRulesService
+        let pushers: PusherService
+        let selfDestruction: SelfDestruction?
     }
 
     /// End-to-end encryption.
@@ -96,8 +101,13 @@ struct Services: Sendable {
             publicRooms: PublicRoomsService(
                 store: store, source: directorySource, remote: remoteDirectory, serverName: serverName)
         )
+        outside = OutsideRequests(
+            verifiesTLS: configuration.outbound.verifiesTLSOutsideFederation,
+            proxy: configuration.outbound.proxy?.address,
+            logger: Logger(label: "chappe.outside")
+        )
         accounts = Self.accounts(
-            configuration, store, clock, randomness, rooms, federation?.client ?? UnreachableServers())
+            configuration, store, clock, randomness, rooms, federation?.client ?? UnreachableServers(), outside)
 
         let pushRules = PushRulesService(store: store)
         let accountData = AccountDataService(store: store, pushRules: pushRules)
@@ -109,7 +119,11 @@ struct Services: Sendable {
         users = UserServices(
             filters: FilterService(store: store), accountData: accountData, tags: TagService(store: store),
             receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,
-            pushRules: pushRules
+            pushRules: pushRules, pushers: PusherService(store: store, clock: clock),
+            selfDestruction: configuration.messagesSelfDestruct
+                ? SelfDestruction(
+                    store: store, clock: clock, scheduler: scheduler, logger: Logger(label: "chappe.messages"))
+                : nil
         )
         let servers: any RemoteServers = federation?.client ?? UnreachableServers()
         let policy = federation?.policy
@@ -131,7 +145,7 @@ struct Services: Sendable {
         )
         media = MediaService(
             store: store, blobs: try DirectoryBlobStore(directory: configuration.path(configuration.media.store)),
-            thumbnailer: try VipsThumbnailer(), remote: federation?.client ?? NoRemoteMedia(), clock: clock,
+            thumbnailer: VipsThumbnailer(), remote: federation?.client ?? NoRemoteMedia(), clock: clock,
             scheduler: scheduler, randomness: randomness, serverName: serverName,
             policy: MediaPolicy(maximumUploadBytes: Int64(configuration.media.maximumUploadBytes))
         )
@@ -158,7 +172,7 @@ struct Services: Sendable {
 
     private static func accounts(
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
-        _ rooms: RoomService, _ remote: any RemoteProfiles
+        _ rooms: RoomService, _ remote: any RemoteProfiles, _ outside: OutsideRequests
     ) -> AccountServices {
         let serverName = configuration.serverName
         let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()])
@@ -172,8 +186,14 @@ struct Services: Sendable {
             sessions: sessions, removal: removal, departure: rooms,
             failedLogins: FailedLogins(burst: configuration.rateLimits.isEnabled ? 20 : 0)
         )
+        let captcha = configuration.captcha.map {
+            SiteVerifier(
+                address: $0.siteVerifyAPI, publicKey: $0.publicKey, privateKey: $0.privateKey, requests: outside)
+        }
         let interactive = InteractiveAuthentication(
-            store: store, clock: clock, randomness: randomness, accounts: accounts)
+            store: store, clock: clock, randomness: randomness, accounts: accounts, captcha: captcha,
+            offersSingleSignOn: configuration.cas != nil
+        )
         let mode: RegistrationMode =
             switch configuration.registration.mode {
             case .closed: .closed
@@ -184,9 +204,20 @@ struct Services: Sendable {
             activity: activity, accounts: accounts, sessions: sessions, interactive: interactive,
             registration: RegistrationService(
                 store: store, clock: clock, randomness: randomness,
-                policy: RegistrationPolicy(mode: mode, allowsGuests: configuration.registration.allowsGuests),
+                policy: RegistrationPolicy(
+                    mode: mode, allowsGuests: configuration.registration.allowsGuests,
+                    needsCaptcha: configuration.registration.needsCaptcha, captchaKey: captcha?.publicKey
+                ),
                 accounts: accounts, sessions: sessions, authentication: interactive
             ),
+            singleSignOn: configuration.cas.map { cas in
+                SingleSignOn(
+                    provider: CASProvider(serverURL: cas.serverURL, name: cas.name, requests: outside),
+                    baseURL: configuration.browserURL, serverName: serverName, accounts: accounts, sessions: sessions,
+                    interactive: interactive
+                )
+            },
+            guests: GuestDeparture(store: store, rooms: rooms, logger: Logger(label: "chappe.guests")),
             sharedSecret: configuration.registration.sharedSecret.map {
                 SharedSecretRegistration(
                     secret: $0, store: store, clock: clock, randomness: randomness, accounts: accounts

@@ -82,7 +82,8 @@ extension Configuration {
         let registration = node.mapping("registration")
         self.registration = Registration(
             mode: registration.choice("mode", default: .closed), sharedSecret: registration.string("shared_secret"),
-            allowsGuests: registration.bool("guests", default: false)
+            allowsGuests: registration.bool("guests", default: false),
+            needsCaptcha: registration.bool("captcha", default: false)
         )
         registration.finish()
 
@@ -90,6 +91,7 @@ extension Configuration {
         let version = rooms.string("default_version") ?? "12"
         let roomVersion = RoomVersion(id: version)
         if roomVersion == nil { rooms.refuse("default_version", "is no room version that this server knows") }
+        messagesSelfDestruct = rooms.bool("self_destructing_messages", default: true)
         rooms.finish()
 
         rateLimits = RateLimits(node.mapping("rate_limits"))
@@ -139,13 +141,11 @@ extension Configuration {
         }
         mail.finish()
 
-        unused = []
-        for (name, keys) in Self.unusedSections where node.has(name) {
-            let section = node.mapping(name)
-            for key in keys { _ = section.string(key) }
-            section.finish()
-            unused.append(name)
+        captcha = node.has("recaptcha") ? Captcha(node.mapping("recaptcha")) : nil
+        if self.registration.needsCaptcha, captcha == nil {
+            registration.refuse("captcha", "needs the section recaptcha")
         }
+        cas = node.has("cas") ? CAS(node.mapping("cas")) : nil
 
         let log = node.mapping("log")
         self.log = Log(
@@ -160,11 +160,25 @@ extension Configuration {
     }
 }
 
-extension Configuration {
-    /// Sections whose keys are known and whose function this version does not have: the server says so when it starts.
-    private static let unusedSections: [(String, [String])] = [
-        ("recaptcha", ["siteverify_api", "public_key", "private_key"]), ("cas", ["server_url"]),
-    ]
+extension Configuration.Captcha {
+    fileprivate init(_ node: ConfigurationNode) {
+        siteVerifyAPI = node.string("siteverify_api") ?? "https://www.recaptcha.net/recaptcha/api/siteverify"
+        publicKey = node.requiredString("public_key")
+        privateKey = node.requiredString("private_key")
+        node.finish()
+    }
+}
+
+extension Configuration.CAS {
+    fileprivate init(_ node: ConfigurationNode) {
+        let url = node.requiredString("server_url")
+        if !url.hasPrefix("https://"), !url.hasPrefix("http://") {
+            node.refuse("server_url", "must begin with https:// or http://")
+        }
+        serverURL = url.hasSuffix("/") ? String(url.dropLast()) : url
+        name = node.string("name") ?? "CAS"
+        node.finish()
+    }
 }
 
 extension Configuration.Listener {

@@ -14,6 +14,7 @@ struct Configuration: Sendable {
     var listeners: [Listener]
     var registration: Registration
     var defaultRoomVersion: RoomVersion
+    var messagesSelfDestruct: Bool
     var rateLimits: RateLimits
     var hashesPasswordsCheaply: Bool
     var federation: Federation
@@ -24,9 +25,9 @@ struct Configuration: Sendable {
     var trustedProxies: [String]
     var appServices: [String]
     var mail: Mail?
+    var captcha: Captcha?
+    var cas: CAS?
     var log: Log
-    /// Sections that are given but have no effect in this version.
-    var unused: [String]
 
     /// Where to listen, and for what.
     struct Listener: Sendable {
@@ -50,6 +51,7 @@ struct Configuration: Sendable {
         var mode: Mode
         var sharedSecret: String?
         var allowsGuests: Bool
+        var needsCaptcha: Bool
     }
 
     /// With whom the server federates.
@@ -85,6 +87,19 @@ struct Configuration: Sendable {
         var from: String?
     }
 
+    /// Who judges captchas.
+    struct Captcha: Sendable {
+        var siteVerifyAPI: String
+        var publicKey: String
+        var privateKey: String
+    }
+
+    /// Where users sign in outside.
+    struct CAS: Sendable {
+        var serverURL: String
+        var name: String
+    }
+
     /// What is logged, and how.
     struct Log: Sendable {
         enum Level: String, Sendable, CaseIterable { case trace, debug, info, notice, warning, error, critical }
@@ -94,6 +109,9 @@ struct Configuration: Sendable {
         var format: Format
         var file: String?
     }
+
+    /// Where browsers reach this server, without a slash at the end.
+    var browserURL: String { publicBaseURL ?? "https://\(serverName)" }
 
     /// A path of the file, made absolute.
     func path(_ path: String) -> String { path.hasPrefix("/") ? path : "\(dataDirectory)/\(path)" }

@@ -6,13 +6,13 @@ import Testing
 @testable import Adapters
 
 @Suite struct VipsThumbnailerTests {
-    let thumbnailer = try? VipsThumbnailer(threads: 1)
+    let thumbnailer = VipsThumbnailer(threads: 1)
 
     private func make(
         _ picture: [UInt8], _ width: Int, _ height: Int, _ method: ThumbnailMethod = .scale, animated: Bool = false
     ) async throws -> Thumbnail {
         let key = ThumbnailKey(width: width, height: height, method: method, isAnimated: animated)
-        return try await #require(thumbnailer).thumbnail(
+        return try await thumbnailer.thumbnail(
             of: Self.pieces(picture), sizeBytes: Int64(picture.count), key)
     }
 
@@ -86,7 +86,7 @@ import Testing
     @Test func bombsAreNotDecoded() async throws {
         let bomb = TestPictures.hollowPNG(width: 50_000, height: 50_000)
         await #expect(throws: ThumbnailFailure.tooLarge) { try await make(bomb, 96, 96, .crop) }
-        let small = try VipsThumbnailer(limits: .init(bytes: 100), threads: 1)
+        let small = VipsThumbnailer(limits: .init(bytes: 100), threads: 1)
         let key = ThumbnailKey(width: 32, height: 32, method: .crop, isAnimated: false)
         let picture = TestPictures.png(width: 64, height: 64)
         await #expect(throws: ThumbnailFailure.tooLarge) {
@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test func nobodyWaitsBehindTooManyOthers() async throws {
-        let none = try VipsThumbnailer(limits: .init(pending: 0), threads: 1)
+        let none = VipsThumbnailer(limits: .init(pending: 0), threads: 1)
         let key = ThumbnailKey(width: 32, height: 32, method: .crop, isAnimated: false)
         await #expect(throws: ThumbnailFailure.busy) {
             try await none.thumbnail(of: Self.pieces([]), sizeBytes: 0, key)

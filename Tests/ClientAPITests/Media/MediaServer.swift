@@ -42,7 +42,7 @@ struct MediaServer: Sendable {
         time = VirtualTime()
         media = MediaService(
             store: store, blobs: try DirectoryBlobStore(directory: directory),
-            thumbnailer: try VipsThumbnailer(threads: 1), remote: remote, clock: time, scheduler: time,
+            thumbnailer: VipsThumbnailer(threads: 1), remote: remote, clock: time, scheduler: time,
             randomness: PlainRandomness(), serverName: Self.serverName, policy: policy)
         router = Router()
         let environment = EndpointEnvironment(

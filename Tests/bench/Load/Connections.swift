@@ -21,7 +21,7 @@ final class Connections {
     /// Requests without an answer yet.
     private(set) var underWay = 0
     /// Connections that the server closed while a request was under way.
-    private(set) var broken = 0
+    private(set) var broken: [Int] = []
 
     init(port: UInt16) {
         self.port = port
@@ -29,8 +29,25 @@ final class Connections {
 
     var count: Int { connections.count }
 
-    /// Opens one more connection; returns its index.
+    /// Opens one more connection; returns its index. A server that is behind with accepting is asked again for a while.
     func open() throws -> Int {
+        var attempts = 1
+        while true {
+            do { return try openOnce() } catch {
+                guard attempts < 100 else { throw error }
+                attempts += 1
+                usleep(50_000)
+            }
+        }
+    }
+
+    /// The connections that broke since this was asked last, whose requests have to be sent again.
+    func takeBroken() -> [Int] {
+        defer { broken = [] }
+        return broken
+    }
+
+    private func openOnce() throws -> Int {
         let descriptor = try Self.connected(to: port)
         connections.append(Connection(descriptor: descriptor))
         watched.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
@@ -95,7 +112,7 @@ final class Connections {
     private func reopen(_ index: Int) {
         close(connections[index].descriptor)
         if connections[index].waiting {
-            broken += 1
+            broken.append(index)
             underWay -= 1
         }
         guard let descriptor = try? Self.connected(to: port) else {

@@ -16,19 +16,21 @@ final class Load {
         connections = Connections(port: plan.port)
         since = plan.clients.map(\.since)
         milliseconds.reserveCapacity(plan.count)
-        for _ in plan.clients { _ = try connections.open() }
+        // Those who will wait connect one after the other, each with its request at once: a server closes connections on which
+        // nothing is asked.
+        if plan.mode != .idle { for _ in plan.clients { _ = try connections.open() } }
     }
 
-    func run() -> Outcome {
+    func run() throws -> Outcome {
         let begun = nanoseconds()
         switch plan.mode {
         case .send: sendMessages()
         case .sync: sync()
         case .fanOut: fanOut()
-        case .idle: waitIdly()
+        case .idle: try waitIdly()
         }
         let seconds = Double(nanoseconds() - begun) / 1e9
-        failures += connections.broken + connections.underWay
+        failures += connections.broken.count + connections.underWay
         milliseconds.sort()
         return Outcome(
             count: milliseconds.count, failures: failures, seconds: seconds, p50Milliseconds: percentile(0.5),
@@ -86,20 +88,42 @@ final class Load {
         failures -= connections.underWay  // polls that nothing more will answer
     }
 
-    private func waitIdly() {
-        for index in plan.clients.indices { connections.send(syncRequest(index), on: index) }
+    private func waitIdly() throws {
+        for index in plan.clients.indices {
+            connections.send(syncRequest(try connections.open()), on: index)
+            // Servers accept a few at a time.
+            if index % 10 == 9 { keepWaiting(milliseconds: 10) }
+        }
+        for _ in 0..<60 {
+            let before = milliseconds.count
+            keepWaiting(milliseconds: 1_000)
+            let broken = connections.takeBroken()
+            for index in broken { connections.send(syncRequest(index), on: index) }
+            if broken.isEmpty, milliseconds.count == before { break }
+        }
         print("waiting")
         fflush(nil)
         var ended = false
-        // Answers to polls are failures here: nothing happened that they could tell. Standard input's end ends it.
+        // Standard input's end ends it.
         while !ended {
-            let before = connections.underWay
-            connections.run(until: { connections.underWay < before }, patienceMilliseconds: 200) { _, _, _ in }
-            failures += before - connections.underWay
+            keepWaiting(milliseconds: 200)
             var input = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
             ended = poll(&input, 1, 0) > 0
         }
+        failures += plan.clients.count - connections.underWay - connections.broken.count
         failures -= connections.underWay
+    }
+
+    /// Takes in what has come, for so long. Whoever is told something asks on, as clients do.
+    private func keepWaiting(milliseconds patience: Int) {
+        let end = nanoseconds() + UInt64(patience) * 1_000_000
+        connections.run(until: { nanoseconds() >= end }, patienceMilliseconds: Int32(patience)) {
+            index, response, time in
+            guard take(response) else { return }
+            milliseconds.append(time)
+            since[index] = Self.nextBatch(response.body) ?? since[index]
+            connections.send(syncRequest(index), on: index)
+        }
     }
 
     // MARK: Requests

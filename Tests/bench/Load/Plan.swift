@@ -7,7 +7,7 @@ struct Plan: Decodable {
         case sync
         /// All clients but the first wait in long polls; the first sends `count` messages, each when all have the one before.
         case fanOut
-        /// Every client waits in one long poll until standard input ends.
+        /// Every client waits in long polls until standard input ends.
         case idle
     }
 

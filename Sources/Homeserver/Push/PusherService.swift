@@ -1,0 +1,87 @@
+import Matrix
+import Store
+
+/// The pushers that users' applications ask for.
+///
+/// [Push notifications](https://spec.matrix.org/v1.19/client-server-api/#push-notifications). They are kept; nothing is sent to them
+/// yet.
+public final class PusherService: Sendable {
+    /// How many pushers a user may have.
+    public static let maximumPushers = 100
+
+    private let store: Store
+    private let clock: any Clock
+
+    /// - Parameters:
+    ///   - store: Where pushers are kept.
+    ///   - clock: Tells the time.
+    public init(store: Store, clock: any Clock) {
+        self.store = store
+        self.clock = clock
+    }
+
+    /// A user's pushers.
+    public func pushers(of user: UserNumber) async throws -> [PusherRecord] {
+        try await store.read { try $0.pushers.pushers(of: user) }
+    }
+
+    /// Sets a pusher.
+    ///
+    /// - Parameter keepsOthers: Whether other users' pushers of the same installation stay.
+    /// - Throws: 400 `M_INVALID_PARAM` for one that breaks a rule, `M_RESOURCE_LIMIT_EXCEEDED` for too many.
+    public func set(_ pusher: PusherRecord, keepsOthers: Bool) async throws {
+        try Self.check(pusher)
+        let now = clock.now
+        try await store.write { writer in
+            let isKnown = { (known: PusherRecord) in
+                known.appID.utf8.elementsEqual(pusher.appID.utf8)
+                    && known.pushKey.utf8.elementsEqual(pusher.pushKey.utf8)
+            }
+            let others = try writer.read.pushers.pushers(of: pusher.user).filter { !isKnown($0) }
+            guard others.count < Self.maximumPushers else {
+                throw MatrixError(
+                    400, .resourceLimitExceeded, "An account may have \(Self.maximumPushers) pushers at most")
+            }
+            if !keepsOthers {
+                try writer.pushers.deleteOthers(appID: pusher.appID, pushKey: pusher.pushKey, than: pusher.user)
+            }
+            try writer.pushers.set(pusher, now: now)
+        }
+    }
+
+    /// Removes a pusher, if it is there.
+    public func delete(appID: String, pushKey: String, of user: UserNumber) async throws {
+        try await store.write { try $0.pushers.delete(appID: appID, pushKey: pushKey, of: user) }
+    }
+
+    private static func check(_ pusher: PusherRecord) throws {
+        guard pusher.kind.utf8.elementsEqual("http".utf8) else {
+            throw MatrixError.invalidParameter("This server knows no pushers of this kind")
+        }
+        let lengths = [
+            ("app_id", pusher.appID, 64), ("pushkey", pusher.pushKey, 512),
+            ("app_display_name", pusher.appDisplayName, 255), ("device_display_name", pusher.deviceDisplayName, 255),
+            ("lang", pusher.language, 64), ("profile_tag", pusher.profileTag ?? "", 255),
+        ]
+        for (name, text, limit) in lengths where text.utf8.count > limit || text.utf8.contains(0) {
+            throw MatrixError.invalidParameter("\(name) has \(limit) bytes at most")
+        }
+        guard !pusher.appID.isEmpty, !pusher.pushKey.isEmpty else {
+            throw MatrixError.invalidParameter("app_id and pushkey must not be empty")
+        }
+        guard pusher.data.count <= 16_384 else { throw MatrixError(413, .tooLarge, "data is too large") }
+        guard let url = try JSON(parsing: pusher.data)["url"]?.string, isGateway(url) else {
+            throw MatrixError.invalidParameter("data.url must be an https address that ends in /_matrix/push/v1/notify")
+        }
+    }
+
+    /// [PusherData](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3pushersset): HTTPS, and this path.
+    private static func isGateway(_ url: String) -> Bool {
+        guard url.utf8.count <= 2_048, url.hasPrefix("https://"), url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            return false
+        }
+        let rest = url.dropFirst(8)
+        guard let slash = rest.firstIndex(of: "/"), slash > rest.startIndex else { return false }
+        return rest[slash...].prefix { $0 != "?" && $0 != "#" } == "/_matrix/push/v1/notify"
+    }
+}
