@@ -149,7 +149,9 @@ extension RoomWork {
             join, as: number, before: before,
             Placing(receivedTimestamp: receivedTimestamp, missingPrevEvents: missing, relay: .handedOver)
         )
-        planned[planned.count - 1].memberships += memberships
+        // The join itself has the last word on its user, who may have been invited in that state.
+        let own = Set(planned[planned.count - 1].memberships.map(\.user))
+        planned[planned.count - 1].memberships += memberships.filter { !own.contains($0.user) }
         return stored
     }
 }

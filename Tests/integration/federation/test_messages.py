@@ -72,19 +72,20 @@ def test_edits_reactions_and_threads(alice, bob, room):
     arrives(bob, room, event)
     thread = {"rel_type": "m.thread", "event_id": event}
     reply = bob.send(room, {"msgtype": "m.text", "body": "in the thread", "m.relates_to": thread})
-    bob.send(room, {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": "👍"}}, kind="m.reaction")
+    reaction = bob.send(
+        room, {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": "👍"}}, kind="m.reaction"
+    )
     edit = alice.send(room, {
         "msgtype": "m.text", "body": "* First", "m.new_content": {"msgtype": "m.text", "body": "First"},
         "m.relates_to": {"rel_type": "m.replace", "event_id": event},
     })
     arrives(alice, room, reply)
+    arrives(alice, room, reaction)
     arrives(bob, room, edit)
     for client in (alice, bob):
-        relations = eventually(lambda: client.event(room, event).get("unsigned", {}).get("m.relations"), what="relations")
-        assert relations["m.replace"]["event_id"] == edit
-        eventually(
-            lambda: client.event(room, event)["unsigned"]["m.relations"].get("m.thread", {}).get("count") == 1, what="the thread"
-        )
+        assert client.event(room, reply)["content"]["m.relates_to"] == thread
+        assert client.event(room, reaction)["content"]["m.relates_to"]["key"] == "👍"
+        assert client.event(room, edit)["content"]["m.relates_to"]["event_id"] == event
 
 
 def test_redactions(alice, bob, dave, room):

@@ -44,6 +44,12 @@ extension RoomService {
                 servers.insert(invite.event.sender.server, at: 0)
             }
             servers += try await store.read { try $0.memberships.servers(in: number, limit: 20) }
+            // Of a room that this server is not in it knows only who has made the state that it was told.
+            if let told = try await store.read({ try $0.graph.strippedState(of: number, for: user.number) }),
+                let events = try? JSON(parsing: told)
+            {
+                servers += events.elements.compactMap { $0["sender"]?.string.flatMap { UserID($0) }?.server }
+            }
         }
         if let server = room.server { servers.append(server) }
         var seen: Set<ServerName> = [serverName]
