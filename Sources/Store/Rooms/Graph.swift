@@ -127,11 +127,13 @@ public struct GraphWriter {
             ON CONFLICT (room_num) DO UPDATE SET event_num = excluded.event_num, via = excluded.via, servers = excluded.servers
             """, join.room, join.event, join.via, join.servers.map(\.string).joined(separator: " ")
         )
+        writer.announce(.room(join.room))
     }
 
     /// Notes that the memberships of a room are all known.
     public func setComplete(_ room: RoomNumber) throws {
         try writer.sql.execute("DELETE FROM partial_joins WHERE room_num = $1", room)
+        writer.announce(.room(room))
     }
 }
 

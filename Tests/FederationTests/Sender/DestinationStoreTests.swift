@@ -34,7 +34,10 @@ import Testing
             #expect(record.sentThrough == Self.position(7) && record.queuedThrough == Self.position(9))
             #expect(record.lastSuccess == 77)
             #expect(try await store.read { try $0.destinations.waiting() } == [record])
-            #expect(try await store.read { try $0.destinations.sent(beyond: Self.position(6)) } == [Self.server: Self.position(7)])
+            #expect(
+                try await store.read { try $0.destinations.sent(beyond: Self.position(6)) } == [
+                    Self.server: Self.position(7)
+                ])
             #expect(try await store.read { try $0.destinations.sent(beyond: Self.position(7)) } == [:])
         }
     }
@@ -124,7 +127,8 @@ import Testing
 
     // MARK: Announcements of devices
 
-    private static func device(_ name: String, _ display: String? = nil, keys: String? = nil) throws -> AnnouncedDevice {
+    private static func device(_ name: String, _ display: String? = nil, keys: String? = nil) throws -> AnnouncedDevice
+    {
         AnnouncedDevice(device: try #require(DeviceID(name)), displayName: display, keys: keys.map { Array($0.utf8) })
     }
 
@@ -165,7 +169,8 @@ import Testing
             #expect(try await !update([try Self.device("B", "Bee")], keys: [[1], [2]], at: 201))
             #expect(try await update([try Self.device("B", "Bee")], keys: [[1, 2], []], at: 202))
             // A device that comes back is another.
-            #expect(try await update([try Self.device("A"), try Self.device("B", "Bee")], keys: [[1, 2], []], at: 203))
+            #expect(
+                try await update([try Self.device("A"), try Self.device("B", "Bee")], keys: [[1, 2], []], at: 203))
             #expect(try await announced(202) == [["A", "203", "200", "there"]])
             #expect(try await store.read { try $0.deviceAnnouncements.streamID(of: alice) } == 203)
             #expect(try await announced(0, ServerName(trusted: "far.example")) == [])
@@ -178,7 +183,8 @@ import Testing
         let before = Schema.migrations.prefix { $0.name != "destinations" }
         try await withEachEngine(migrations: Array(before)) { database in
             try await database.write { writer in
-                try writer.execute("INSERT INTO users (num, user_id) VALUES (1, '@a:there.example'), (2, '@b:[::1]:8448')")
+                try writer.execute(
+                    "INSERT INTO users (num, user_id) VALUES (1, '@a:there.example'), (2, '@b:[::1]:8448')")
                 try writer.execute("UPDATE counters SET value = 2 WHERE name = 'user'")
                 try writer.execute("UPDATE counters SET value = 40 WHERE name = 'journal'")
             }

@@ -111,7 +111,9 @@ import Testing
                 !fixture.network.edus("m.presence", at: Self.there).isEmpty
                     && !fixture.network.edus("m.presence", at: Self.far).isEmpty
             }
-            let push = fixture.network.edus("m.presence", at: Self.there).flatMap { $0["push"]?.elements.map { $0 } ?? [] }
+            let push = fixture.network.edus("m.presence", at: Self.there).flatMap {
+                $0["push"]?.elements.map { $0 } ?? []
+            }
             #expect(push.count == 1 && push.first?["user_id"]?.string == alice.id.string)
             #expect(push.first?["presence"]?.string == "online" && push.first?["status_msg"]?.string == "Here")
             #expect(push.first?["last_active_ago"]?.int != nil && push.first?["currently_active"]?.bool == true)
@@ -126,7 +128,8 @@ import Testing
 
     private static func keys(_ user: UserID, _ device: String) throws -> KeyUpload {
         let keys: JSONValue = [
-            "user_id": .string(user.string), "device_id": .string(device), "algorithms": ["m.olm.v1.curve25519-aes-sha2"],
+            "user_id": .string(user.string), "device_id": .string(device),
+            "algorithms": ["m.olm.v1.curve25519-aes-sha2"],
             "keys": .object(["ed25519:\(device)": "k", "curve25519:\(device)": "k"]), "signatures": [:],
         ]
         return try KeyUpload(deviceKeys: keys.json, oneTimeKeys: nil, fallbackKeys: nil)
@@ -204,7 +207,9 @@ import Testing
                 return CrossSigningKeyRecord(usage: usage, publicKey: "k\(usage.rawValue)", json: Array(json.utf8))
             }
             try await fixture.store.write { writer in
-                for usage in CrossSigningUsage.allCases { try writer.crossSigningKeys.set(key(usage), of: alice.number) }
+                for usage in CrossSigningUsage.allCases {
+                    try writer.crossSigningKeys.set(key(usage), of: alice.number)
+                }
                 try writer.journal.append(.deviceList(alice.number))
             }
             for type in ["m.signing_key_update", "org.matrix.signing_key_update"] {

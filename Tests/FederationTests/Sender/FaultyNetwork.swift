@@ -41,7 +41,11 @@ final class FaultyNetwork: TransactionTransport {
     private let state = Mutex(State())
     private let fate: Mutex<@Sendable (ServerName, FederationTransaction) -> (Fate, delayMilliseconds: Int)>
 
-    init(_ fate: @escaping @Sendable (ServerName, FederationTransaction) -> (Fate, delayMilliseconds: Int) = { _, _ in (.arrives, 0) }) {
+    init(
+        _ fate: @escaping @Sendable (ServerName, FederationTransaction) -> (Fate, delayMilliseconds: Int) = { _, _ in
+            (.arrives, 0)
+        }
+    ) {
         self.fate = Mutex(fate)
     }
 
@@ -94,7 +98,7 @@ final class FaultyNetwork: TransactionTransport {
             receive(transaction, id, server)
             while !Task.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
             throw RemoteServerFailure(message: "broken off")
-        case .isRefused(let status): throw RemoteServerFailure(status: status, message: "refused")
+        case .isRefused(let status): throw RemoteServerFailure(status: status, message: "refused", isAnswer: true)
         }
         return [:]
     }

@@ -20,7 +20,9 @@ import Testing
 
     @Test func aServerIsThereAsLongAsOneOfItsUsersIs() async throws {
         try await Self.onEachEngine { store, servers in
-            let (bob, eve) = (try SenderFixture.user("bob", "there.example"), try SenderFixture.user("eve", "there.example"))
+            let (bob, eve) = (
+                try SenderFixture.user("bob", "there.example"), try SenderFixture.user("eve", "there.example")
+            )
             let alice = try SenderFixture.user("alice")
             var room = try await ScriptedRoom("room", in: store)
             try await room.set(.join, of: alice, in: store)
@@ -86,12 +88,37 @@ import Testing
         }
     }
 
+    @Test func serversOfARoomThatIsNotKnownInFullCountAsThere() async throws {
+        try await Self.onEachEngine { store, servers in
+            let alice = try SenderFixture.user("alice")
+            var room = try await ScriptedRoom("room", in: store)
+            let join = try await room.set(.join, of: alice, in: store)
+            let number = room.number
+            #expect(try await servers.servers(in: number) == [])
+            let partial = PartialJoin(
+                room: number, event: join.number, via: Self.there,
+                servers: [Self.there, Self.far, SenderFixture.serverName])
+            try await store.write { try $0.graph.setPartial(partial) }
+            #expect(try await servers.servers(in: number) == [Self.there, Self.far])
+            let event = try await room.send(by: alice, in: store)
+            try await room.set(.leave, of: SenderFixture.user("bob", "there.example"), in: store)
+            #expect(try await servers.servers(at: event) == [Self.there, Self.far])
+            #expect(try await servers.contains(Self.far, at: event))
+            #expect(try await store.read { try $0.serverMembers.rooms(of: Self.far) } == [number])
+            try await store.write { try $0.graph.setComplete(number) }
+            #expect(try await servers.servers(in: number) == [])
+            #expect(try await store.read { try $0.serverMembers.rooms(of: Self.far) } == [])
+        }
+    }
+
     @Test func roomsThatDoNotFitIntoMemoryAreReadAgain() async throws {
         try await Self.onEachEngine(budget: 10) { store, servers in
             var rooms: [ScriptedRoom] = []
             for index in 0..<8 {
                 var room = try await ScriptedRoom("room\(index)", in: store)
-                for user in 0...index { try await room.set(.join, of: SenderFixture.user("u\(user)", "s\(user).example"), in: store) }
+                for user in 0...index {
+                    try await room.set(.join, of: SenderFixture.user("u\(user)", "s\(user).example"), in: store)
+                }
                 rooms.append(room)
             }
             for _ in 0..<3 {

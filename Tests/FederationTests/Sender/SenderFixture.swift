@@ -1,6 +1,5 @@
 import Adapters
 import Database
-
 import Homeserver
 import Logging
 import Matrix

@@ -183,7 +183,9 @@ private struct SenderHistory {
 
     private mutating func note(_ event: StoredEvent, in room: Int, except origin: ServerName? = nil) {
         events[room].append(event.event.eventID.string)
-        for server in joined[room] where server != origin { owed[server, default: []].append(event.event.eventID.string) }
+        for server in joined[room] where server != origin {
+            owed[server, default: []].append(event.event.eventID.string)
+        }
     }
 
     /// The server stops, more or less orderly, and starts again over the same database.

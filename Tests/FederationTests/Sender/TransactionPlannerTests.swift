@@ -23,7 +23,9 @@ import Testing
     }
 
     private static func deviceMessages(_ count: Int, bytes: Int = 2) -> [OutgoingDeviceMessageRecord] {
-        (0..<count).map { OutgoingDeviceMessageRecord(number: Int64($0 + 1), content: [UInt8](repeating: 0x20, count: bytes)) }
+        (0..<count).map {
+            OutgoingDeviceMessageRecord(number: Int64($0 + 1), content: [UInt8](repeating: 0x20, count: bytes))
+        }
     }
 
     private let planner = TransactionPlanner(limits: TransactionLimits())
