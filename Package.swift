@@ -151,8 +151,8 @@ let package = Package(
         .testTarget(
             name: "FederationTests",
             dependencies: [
-                "FederationWire", "FederationOutbound", "FederationInbound", "Adapters", "Web", "Homeserver",
-                "RoomEngine", "Store", "Database", "Schema", "Matrix", "TestSupport",
+                "FederationWire", "FederationOutbound", "FederationInbound", "AdminAPI", "Adapters", "Web",
+                "Homeserver", "RoomEngine", "Store", "Database", "Schema", "Matrix", "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),

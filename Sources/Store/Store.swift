@@ -53,16 +53,17 @@ public final class Store: Sendable {
         stateCache = StateCache(byteBudget: cacheBytes / 4)
     }
 
-    /// Calls `listener` with every change of a membership from now on, once it is durable and before the journal announces it, on
-    /// the thread that committed it: it must be quick.
+    /// Calls `listener` with every change of who is in a room from now on, once it is durable and before the journal announces it,
+    /// on the thread that committed it: it must be quick.
     ///
     /// Unlike the journal's entries this tells of changes that no event of their own makes, as when a room's state is resolved.
     public func onMembershipChange(_ listener: @escaping @Sendable (MembershipChange) -> Void) {
         membershipListeners.withLock { $0.append(listener) }
     }
 
-    /// Who wants to hear of changes of memberships.
-    var membershipObservers: [@Sendable (MembershipChange) -> Void] { membershipListeners.withLock { $0 } }
+    func tell(_ change: MembershipChange) { for listener in membershipListeners.withLock({ $0 }) { listener(change) } }
+
+    var hasMembershipListeners: Bool { membershipListeners.withLock { !$0.isEmpty } }
 
     /// Runs `body` on one consistent snapshot, on a reader's thread.
     public func read<T: Sendable>(_ body: @escaping @Sendable (StoreReader) throws -> T) async throws -> T {
@@ -103,6 +104,13 @@ public struct StoreWriter {
 
     /// Reading, with what the transaction has written so far.
     public var read: StoreReader { StoreReader(sql: sql, store: store) }
+
+    /// Tells those who want to hear of it of a change of who is in a room, once it is durable.
+    func announce(_ change: MembershipChange) {
+        guard store.hasMembershipListeners else { return }
+        let store = store
+        sql.onCommit { store.tell(change) }
+    }
 
     /// The next `count` values of a counter, as the first of them.
     func next(_ counter: String, count: Int = 1) throws -> Int64 {

@@ -12,7 +12,7 @@ public final class FederationClient: Sendable {
     private let identity: Identity
     private let policy: FederationPolicy
     private let pool: HTTPPool
-    private let resolver: ServerResolver
+    let resolver: ServerResolver
     let endpoints: EndpointFinder
     private let health: any DestinationHealth
     private let logger: Logger

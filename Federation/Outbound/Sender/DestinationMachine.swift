@@ -53,8 +53,8 @@ struct DestinationMachine: Sendable {
     }
 
     enum Failure: Sendable, Equatable {
-        /// The server could not be reached, or not now.
-        case unreachable(String)
+        /// The server could not be reached, or not now; perhaps it has said for how long it wants to be left alone.
+        case unreachable(String, retryAfterMilliseconds: Int64? = nil)
         /// The server answers, but does not like what it was sent.
         case refused(String)
     }
@@ -349,8 +349,11 @@ struct DestinationMachine: Sendable {
         let policy = configuration.backoff
         lastAttempt = now
         restoreDeviceMessages(delivery)
+        var atLeast: Int64 = 0
         switch failure {
-        case .unreachable(let message): failures.lastError = message
+        case .unreachable(let message, let retryAfter):
+            failures.lastError = message
+            atLeast = min(retryAfter ?? 0, policy.capMilliseconds)
         case .refused(let message):
             failures.lastError = message
             guard width == 1 else {
@@ -376,7 +379,7 @@ struct DestinationMachine: Sendable {
         if owesEvents { items = nil }
         typing = []
         presence = []
-        let until = now + policy.jittered(failures.intervalMilliseconds, chance: chance)
+        let until = now + max(atLeast, policy.jittered(failures.intervalMilliseconds, chance: chance))
         phase = .waiting(until: until)
         return .retry(at: until)
     }

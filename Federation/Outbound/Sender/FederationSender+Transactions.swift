@@ -55,8 +55,11 @@ extension FederationSender {
             // What was broken off says nothing about the server.
             guard isRunning, !Task.isCancelled else { return .none }
             log("a transaction did not arrive", server, error.message, .debug)
+            // What is no answer of the server itself, or none about the transaction, says nothing about what was sent.
             let failure: DestinationMachine.Failure =
-                [400, 413, 422].contains(error.status) ? .refused(error.message) : .unreachable(error.message)
+                error.isAnswer && [400, 413, 422].contains(error.status)
+                ? .refused(error.message)
+                : .unreachable(error.message, retryAfterMilliseconds: error.retryAfterMilliseconds)
             return machines[server]?.failed(failure, now: clock.now, chance: chance()) ?? .none
         }
     }

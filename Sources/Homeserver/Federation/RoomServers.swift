@@ -10,8 +10,16 @@ public final class RoomServers: Sendable {
     /// The users of one server in one room.
     private struct Members {
         var joined: Set<UserNumber> = []
+        /// Whether the server is said to be in the room, whose memberships are not all known yet.
+        var isAssumed = false
         /// When a membership of one of them last changed. Whoever asks about an earlier event gets no answer from here.
         var changed: StreamPosition
+        var isThere: Bool { isAssumed || !joined.isEmpty }
+
+        mutating func note(_ user: UserNumber, _ membership: Membership, at position: StreamPosition) {
+            changed = max(changed, position)
+            if membership == .join { joined.insert(user) } else { joined.remove(user) }
+        }
     }
 
     private struct Room {
@@ -48,21 +56,14 @@ public final class RoomServers: Sendable {
     /// The servers that are in a room now.
     public func servers(in room: RoomNumber) async throws -> Set<ServerName> {
         let found = try await look(at: room) { servers in
-            Set(servers.lazy.filter { !$0.value.joined.isEmpty }.map(\.key))
+            Set(servers.lazy.filter(\.value.isThere).map(\.key))
         }
-        return found.union(presumed(in: room))
-    }
-
-    /// Servers that are said to be in a room whose memberships are not all known yet.
-    private func presumed(in room: RoomNumber) -> Set<ServerName> {
-        guard let join = store.partialJoin(of: room) else { return [] }
-        return Set(join.servers + [join.via]).subtracting([local])
+        return found
     }
 
     /// Whether a server is in a room now.
     public func contains(_ server: ServerName, in room: RoomNumber) async throws -> Bool {
-        if presumed(in: room).contains(server) { return true }
-        return try await look(at: room) { $0[server]?.joined.isEmpty == false }
+        try await look(at: room) { $0[server]?.isThere == true }
     }
 
     /// The servers that were in a room after an event of it, as far as the memberships of now tell; of the others, `uncertain`,
@@ -74,9 +75,9 @@ public final class RoomServers: Sendable {
             var certain: Set<ServerName> = []
             var uncertain: [ServerName] = []
             for (server, members) in servers {
-                if members.changed > position {
+                if members.changed > position, !members.isAssumed {
                     uncertain.append(server)
-                } else if !members.joined.isEmpty {
+                } else if members.isThere {
                     certain.insert(server)
                 }
             }
@@ -89,16 +90,15 @@ public final class RoomServers: Sendable {
         guard let position = event.position else { return [] }
         var (certain, uncertain) = try await servers(in: event.room, at: position)
         if !uncertain.isEmpty { certain.formUnion(try await servers(among: uncertain, at: event)) }
-        return certain.union(presumed(in: event.room))
+        return certain
     }
 
     /// Whether a server was in a room after an event of it.
     public func contains(_ server: ServerName, at event: StoredEvent) async throws -> Bool {
         guard let position = event.position else { return false }
-        if presumed(in: event.room).contains(server) { return true }
         let known = try await look(at: event.room) { servers -> Bool? in
             guard let members = servers[server] else { return false }
-            return members.changed > position ? nil : !members.joined.isEmpty
+            return members.changed > position && !members.isAssumed ? nil : members.isThere
         }
         if let known { return known }
         return try await !servers(among: [server], at: event).isEmpty
@@ -107,7 +107,7 @@ public final class RoomServers: Sendable {
     /// Those of `servers` that have a joined user in the state after an event.
     private func servers(among servers: [ServerName], at event: StoredEvent) async throws -> Set<ServerName> {
         try await store.read { reader in
-            guard let number = event.state else { return [] }
+            guard let number = event.timelineState else { return [] }
             let state = try reader.states.map(number)
             var found: Set<ServerName> = []
             for (user, server) in try reader.serverMembers.users(of: servers, in: event.room)
@@ -164,19 +164,25 @@ public final class RoomServers: Sendable {
     }
 
     private func load(_ room: RoomNumber) async throws {
-        let members: [ServerMember]
+        let (members, assumed): ([ServerMember], [ServerName])
         do {
-            members = try await store.read { [local] in try $0.serverMembers.members(of: room, except: local) }
+            (members, assumed) = try await store.read { [local] reader in
+                (
+                    try reader.serverMembers.members(of: room, except: local),
+                    try reader.graph.partialJoin(room)?.servers ?? []
+                )
+            }
         } catch {
             state.withLock { $0.rooms[room] = nil }
             throw error
         }
         var servers: [ServerName: Members] = [:]
+        for server in assumed where server != local {
+            servers[server] = Members(isAssumed: true, changed: StreamPosition(0))
+        }
         for member in members {
-            let members = servers[member.server]
-            servers[member.server, default: Members(changed: member.position)].changed = max(
-                members?.changed ?? member.position, member.position)
-            if member.membership == .join { servers[member.server]?.joined.insert(member.user) }
+            servers[member.server, default: Members(changed: member.position)].note(
+                member.user, member.membership, at: member.position)
         }
         state.withLock { state in
             guard var loaded = state.rooms[room] else { return }
@@ -193,7 +199,7 @@ public final class RoomServers: Sendable {
     }
 
     private func follow(_ change: MembershipChange) {
-        guard !change.userID.isLocal(to: local) else { return }
+        if case .user(_, let id, _, _, _) = change, id.isLocal(to: local) { return }
         state.withLock { state in
             guard let room = state.rooms[change.room] else { return }
             if room.servers == nil {
@@ -205,22 +211,16 @@ public final class RoomServers: Sendable {
     }
 
     private func apply(_ change: MembershipChange, _ state: inout State) {
-        guard let (membership, position) = change.membership else {
-            // When that came about is not said: what is asked about it later has to be looked up anew.
-            if let room = state.rooms.removeValue(forKey: change.room) { state.cost -= room.cost }
-            return
+        switch change {
+        case .room(let number):
+            if let room = state.rooms.removeValue(forKey: number) { state.cost -= room.cost }
+        case .user(let user, let id, let room, let membership, let position):
+            guard state.rooms[room]?.servers != nil else { return }
+            state.rooms[room]?.servers?[id.server, default: Members(changed: position)].note(
+                user, membership, at: position)
+            state.rooms[room]?.cost += 1
+            state.cost += 1
         }
-        guard state.rooms[change.room]?.servers != nil else { return }
-        let server = change.userID.server
-        let before = state.rooms[change.room]?.servers?[server]?.changed ?? position
-        state.rooms[change.room]?.servers?[server, default: Members(changed: position)].changed = max(before, position)
-        if membership == .join {
-            state.rooms[change.room]?.servers?[server]?.joined.insert(change.user)
-        } else {
-            state.rooms[change.room]?.servers?[server]?.joined.remove(change.user)
-        }
-        state.rooms[change.room]?.cost += 1
-        state.cost += 1
     }
 
     /// Forgets the rooms that were asked for longest ago, when there are too many.

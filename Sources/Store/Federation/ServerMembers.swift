@@ -60,14 +60,16 @@ public struct ServerMemberReader {
         ) { row in try row.intOrNil(0) == 0 ? try row.numberOrNil(1) : nil } ?? nil
     }
 
-    /// The rooms that know a user of a server, whatever their membership.
+    /// The rooms that know a user of a server, whatever their membership, and those that may turn out to.
     public func rooms(of server: ServerName) throws -> [RoomNumber] {
-        try sql.all(
+        let rooms: [RoomNumber] = try sql.all(
             """
             SELECT DISTINCT m.room_num FROM users AS u JOIN memberships AS m ON m.user_num = u.num
             WHERE u.server = $1 ORDER BY m.room_num
             """, server
         ) { try $0.number(0) }
+        let partial = try GraphReader(sql: sql).partialJoins().filter { $0.servers.contains(server) }.map(\.room)
+        return partial.isEmpty ? rooms : Set(rooms).union(partial).sorted()
     }
 
     /// The rooms in which both a user of `server` and one of `local` are joined.

@@ -122,6 +122,7 @@ public struct GraphWriter {
         )
         let store = writer.store
         writer.sql.onCommit { store.partial.withLock { $0[join.room] = join } }
+        writer.announce(.room(join.room))
     }
 
     /// Notes that the memberships of a room are all known.
@@ -129,6 +130,7 @@ public struct GraphWriter {
         try writer.sql.execute("DELETE FROM partial_joins WHERE room_num = $1", room)
         let store = writer.store
         writer.sql.onCommit { store.partial.withLock { $0[room] = nil } }
+        writer.announce(.room(room))
     }
 }
 

@@ -36,16 +36,19 @@ public struct MembershipRecord: Sendable {
     public let isForgotten: Bool
 }
 
-/// A change of a user's membership of a room.
-public struct MembershipChange: Sendable {
+/// A change of who is in a room.
+public enum MembershipChange: Sendable {
+    /// A user's membership is another.
+    case user(UserNumber, UserID, room: RoomNumber, Membership, at: StreamPosition)
+    /// What is known of the room's members has to be looked up anew.
+    case room(RoomNumber)
+
     /// The room.
-    public let room: RoomNumber
-    /// The user.
-    public let user: UserNumber
-    /// The user, by name.
-    public let userID: UserID
-    /// What it is now, and when that came about; `nil` if the room knows nothing of the user any more.
-    public let membership: (membership: Membership, position: StreamPosition)?
+    public var room: RoomNumber {
+        switch self {
+        case .user(_, _, let room, _, _), .room(let room): room
+        }
+    }
 }
 
 /// Look-ups of memberships.
@@ -209,24 +212,15 @@ public struct MembershipWriter {
                 forgotten = CASE WHEN excluded.membership IN (0, 4) THEN memberships.forgotten ELSE 0 END
             """, room, user, membership.code, event, position
         )
-        try tell(room, user, (membership, position))
+        guard writer.store.hasMembershipListeners else { return }
+        let id = try writer.read.identifiers.user(user)
+        writer.announce(.user(user, id, room: room, membership, at: position))
     }
 
     /// Removes a user's membership: the room's state has no event about them any more.
     public func remove(of user: UserNumber, in room: RoomNumber) throws {
         try writer.sql.execute("DELETE FROM memberships WHERE room_num = $1 AND user_num = $2", room, user)
-        try tell(room, user, nil)
-    }
-
-    private func tell(
-        _ room: RoomNumber, _ user: UserNumber, _ membership: (membership: Membership, position: StreamPosition)?
-    ) throws {
-        let observers = writer.store.membershipObservers
-        guard !observers.isEmpty else { return }
-        let change = MembershipChange(
-            room: room, user: user, userID: try writer.read.identifiers.user(user), membership: membership
-        )
-        writer.sql.onCommit { for observer in observers { observer(change) } }
+        writer.announce(.room(room))
     }
 
     /// Marks a room as forgotten by a user who is not in it.

@@ -53,6 +53,9 @@ struct Routing {
         router.addLocalAdministrationRoutes(
             accounts: services.accounts.accounts, rooms: services.rooms.rooms, store: services.store, in: environment
         )
+        if let traffic = services.traffic, let federation = services.federation {
+            router.addLocalFederationRoutes(queue: traffic.sender, probe: federation.client, in: environment)
+        }
         return router
     }
 

@@ -27,11 +27,14 @@ struct OutputOption: ParsableArguments {
 enum Pages {
     static func all(_ socket: AdministrationSocket, _ path: String, _ name: String) throws -> [JSON] {
         var items: [JSON] = []
-        var from: Int64?
+        var from: String?
         repeat {
             let page = try socket.request("GET", "\(path)?limit=1000" + (from.map { "&from=\($0)" } ?? ""))
             items += page[name]?.elements.map { $0 } ?? []
-            from = page["next"]?.int
+            // A number, or the name of something.
+            from = page["next"].flatMap { next in
+                next.int.map { String($0) } ?? next.string.map { AdministrationSocket.segment($0) }
+            }
         } while from != nil
         return items
     }

@@ -203,6 +203,17 @@ import Testing
         #expect(machine.reachable(now: now + 20_000).isNone)
     }
 
+    @Test mutating func whoWantsToBeLeftAloneIs() {
+        #expect(machine.queue(Self.devices(11), through: Self.position(11), now: 0).isStart)
+        for (asked, waits): (Int64, Int64) in [(30_000, 30_000), (5, 20_000), (.max, 3_600_000)] {
+            #expect(machine.begin().order != nil)
+            #expect(machine.loaded(Self.delivery(11), isEmpty: false, now: 0).isSend)
+            let failure = DestinationMachine.Failure.unreachable("busy", retryAfterMilliseconds: asked)
+            #expect(machine.failed(failure, now: 0, chance: 0.5).retryTime == waits)
+            #expect(machine.due(now: waits).isStart)
+        }
+    }
+
     @Test mutating func anAdministratorNeedNotWait() {
         #expect(machine.retryNow().isNone)
         #expect(machine.queue(Self.devices(11), through: Self.position(11), now: 0).isStart)

@@ -98,7 +98,7 @@ final class FaultyNetwork: TransactionTransport {
             receive(transaction, id, server)
             while !Task.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
             throw RemoteServerFailure(message: "broken off")
-        case .isRefused(let status): throw RemoteServerFailure(status: status, message: "refused")
+        case .isRefused(let status): throw RemoteServerFailure(status: status, message: "refused", isAnswer: true)
         }
         return [:]
     }

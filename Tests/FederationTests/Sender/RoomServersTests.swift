@@ -88,6 +88,29 @@ import Testing
         }
     }
 
+    @Test func serversOfARoomThatIsNotKnownInFullCountAsThere() async throws {
+        try await Self.onEachEngine { store, servers in
+            let alice = try SenderFixture.user("alice")
+            var room = try await ScriptedRoom("room", in: store)
+            let join = try await room.set(.join, of: alice, in: store)
+            let number = room.number
+            #expect(try await servers.servers(in: number) == [])
+            let partial = PartialJoin(
+                room: number, event: join.number, via: Self.there,
+                servers: [Self.there, Self.far, SenderFixture.serverName])
+            try await store.write { try $0.graph.setPartial(partial) }
+            #expect(try await servers.servers(in: number) == [Self.there, Self.far])
+            let event = try await room.send(by: alice, in: store)
+            try await room.set(.leave, of: SenderFixture.user("bob", "there.example"), in: store)
+            #expect(try await servers.servers(at: event) == [Self.there, Self.far])
+            #expect(try await servers.contains(Self.far, at: event))
+            #expect(try await store.read { try $0.serverMembers.rooms(of: Self.far) } == [number])
+            try await store.write { try $0.graph.setComplete(number) }
+            #expect(try await servers.servers(in: number) == [])
+            #expect(try await store.read { try $0.serverMembers.rooms(of: Self.far) } == [])
+        }
+    }
+
     @Test func roomsThatDoNotFitIntoMemoryAreReadAgain() async throws {
         try await Self.onEachEngine(budget: 10) { store, servers in
             var rooms: [ScriptedRoom] = []

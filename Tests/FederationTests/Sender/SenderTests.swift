@@ -89,6 +89,35 @@ import Testing
         }
     }
 
+    @Test func aCrashBetweenAnAnswerAndWritingItDownCostsARepetition() async throws {
+        try await withEachEngine { database in
+            let network = FaultyNetwork()
+            network.become { _ in .hangs }
+            var fixture = try await SenderFixture(database, network)
+            try await fixture.sender.start()
+            var (room, alice) = try await Self.room(fixture)
+            let event = try await room.send(by: alice, in: fixture.store).event.eventID.string
+            try await eventually("it arrives") { network.events(at: Self.there) == [event] }
+            for transaction in await fixture.sender.abandon() { await transaction.value }
+            network.become { _ in .arrives }
+            fixture = try await SenderFixture(database, network)
+            try await fixture.sender.start()
+            try await eventually("it arrives again") { network.arrivals(at: Self.there).count == 2 }
+            // Its receiver knows it by its name.
+            #expect(Set(network.arrivals(at: Self.there).map(\.id)).count == 1)
+            try await eventually("it is written down") {
+                try await fixture.store.read { try $0.destinations.destination(Self.there)?.lastSuccess } != nil
+            }
+            await fixture.sender.stop()
+            fixture = try await SenderFixture(database, network)
+            try await fixture.sender.start()
+            let next = try await room.send(by: alice, in: fixture.store).event.eventID.string
+            try await eventually("the next arrives") { network.events(at: Self.there) == [event, next] }
+            #expect(network.arrivals(at: Self.there).count == 3)
+            await fixture.sender.stop()
+        }
+    }
+
     @Test func aServerThatIsDownHoldsUpNobodyAndGetsEverythingLater() async throws {
         try await withEachEngine { database in
             let network = FaultyNetwork()

@@ -1,0 +1,75 @@
+"""What the command line shows of the servers that are sent to, and does about them."""
+
+import json
+import subprocess
+
+import pytest
+from harness.rooms import arrives, bodies
+from harness.servers import chappe_binary
+from harness.waiting import eventually
+
+
+@pytest.fixture
+def chappe(pair):
+    """A function that runs `chappe federation …` against the server where rooms are made."""
+    if pair.here.kind != "chappe":
+        pytest.skip("its own commands")
+
+    def run(*arguments, status: int = 0) -> str:
+        configuration = str(pair.here.directory / "chappe.yaml")
+        result = subprocess.run(
+            [chappe_binary(), "federation", *arguments, "--config", configuration],
+            capture_output=True, text=True, timeout=60,
+        )
+        assert result.returncode == status, f"{arguments}: {result.returncode}\n{result.stdout}\n{result.stderr}"
+        return result.stdout if status == 0 or "--json" in arguments else result.stdout + result.stderr
+
+    return run
+
+
+def test_the_queue_shows_what_waits_and_retry_sends_it(chappe, alice, bob, room, pair):
+    name = pair.there.server_name
+
+    def entry() -> dict:
+        return {found["server_name"]: found for found in json.loads(chappe("queue", "--json"))}[name]
+
+    arrives(bob, room, alice.say(room, "before"))
+    eventually(lambda: entry()["last_success_ts"] and entry()["failures"] == 0, what="a success")
+    pair.there.gate.close()
+    texts = [f"waiting {number}" for number in range(5)]
+    for text in texts:
+        alice.say(room, text)
+    alice.put("sendToDevice", "org.example.n", "q1", json={"messages": {bob.user: {bob.device: {"n": 1}}}})
+    eventually(lambda: entry()["failures"] >= 1 and entry()["pending_events"] == 5, what="a failure")
+    waiting = entry()
+    assert waiting["pending_to_device"] == 1 and waiting["last_error"]
+    assert waiting["next_attempt_ts"] > waiting["last_attempt_ts"] >= waiting["first_failure_ts"]
+    table = chappe("queue", "--waiting")
+    assert name in table and "NEXT ATTEMPT" in table
+
+    pair.there.gate.open()
+    chappe("retry", name)
+    eventually(lambda: [text for text in bodies(bob, room) if text in texts] == texts, what="what waited")
+    eventually(lambda: entry()["failures"] == 0 and entry()["pending_to_device"] == 0, what="an empty queue")
+    assert entry()["pending_events"] == 0
+
+
+def test_a_server_is_probed_step_by_step(chappe, alice, bob, room, pair):
+    name = pair.there.server_name
+    report = json.loads(chappe("test", name, "--json"))
+    assert report["reachable"] is True and all(step["passed"] for step in report["steps"])
+    assert len(report["steps"]) == 4
+    assert pair.there.kind in chappe("test", name).lower()
+
+    pair.there.gate.close()
+    report = json.loads(chappe("test", name, "--json", status=1))
+    assert report["reachable"] is False and [step["passed"] for step in report["steps"]] == [True, False]
+    assert "failed" in chappe("test", name, status=1)
+    pair.there.gate.open()
+
+
+def test_servers_that_are_not_known_are_refused(chappe, pair):
+    chappe("retry", "nowhere.example", status=1)
+    chappe("retry", "not a name", status=1)
+    report = json.loads(chappe("test", "nowhere.invalid", "--json", status=1))
+    assert [step["passed"] for step in report["steps"]] == [False]
