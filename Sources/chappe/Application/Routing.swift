@@ -53,6 +53,10 @@ struct Routing {
         router.addLocalAdministrationRoutes(
             accounts: services.accounts.accounts, rooms: services.rooms.rooms, store: services.store, in: environment
         )
+        let configuration = configuration
+        let signingKeys = services.signingKeys
+        router.addSigningKeyRoutes(
+            reload: { try ServerFiles.reload(signingKeys, of: configuration) }, in: environment)
         return router
     }
 
