@@ -24,49 +24,6 @@ public final class FederationClient: Sendable {
     private static let maximumOpen = 2_000
     private static let errorBytes = 64 << 10
 
-    /// Who makes the requests.
-    public struct Identity: Sendable {
-        /// This server.
-        public let serverName: ServerName
-        /// Has its key.
-        public let keys: any SigningKeySource
-
-        /// An identity.
-        public init(serverName: ServerName, keys: any SigningKeySource) {
-            self.serverName = serverName
-            self.keys = keys
-        }
-    }
-
-    /// What requests are made with.
-    public struct Surroundings: Sendable {
-        /// The authorities that are believed.
-        public var trust: TrustRoots
-        /// Looks up names.
-        public var names: any NameResolver
-        /// The proxy that connects, if one does.
-        public var proxy: OutboundProxy?
-        /// Whether addresses that are not on the internet may be connected to.
-        public var allowsPrivateAddresses: Bool
-        /// How many servers may be connected to at once.
-        public var maximumPeers: Int
-        /// The port of `.well-known`. Only tests have another.
-        public var wellKnownPort: Int
-
-        /// Surroundings.
-        public init(
-            trust: TrustRoots, names: any NameResolver, proxy: OutboundProxy? = nil,
-            allowsPrivateAddresses: Bool = false, maximumPeers: Int = 500, wellKnownPort: Int = 443
-        ) {
-            self.trust = trust
-            self.names = names
-            self.proxy = proxy
-            self.allowsPrivateAddresses = allowsPrivateAddresses
-            self.maximumPeers = maximumPeers
-            self.wellKnownPort = wellKnownPort
-        }
-    }
-
     /// A client.
     ///
     /// - Parameters:
@@ -130,19 +87,15 @@ public final class FederationClient: Sendable {
     ) async throws(RemoteServerFailure) -> Request.Response {
         let outgoing = try sign(request, for: server)
         let limit = request.responseLimitBytes
-        let (status, bytes, retryAfter) = try await perform(
-            server, evenIfDown: evenIfDown, timeoutMilliseconds: request.timeoutMilliseconds
+        let bytes = try await perform(
+            outgoing, at: server, evenIfDown: evenIfDown, timeoutMilliseconds: request.timeoutMilliseconds
         ) { response in
-            let isSuccess = response.status == 200
-            let bytes = try await response.collect(atMost: isSuccess ? limit : Self.errorBytes)
-            return (response.status, bytes, response.headers.first(name: "retry-after"))
-        } of: {
-            outgoing
-        }
-        guard status == 200 else { throw Self.failure(status, bytes, retryAfter: retryAfter, of: server) }
-        guard let bytes else {
-            throw RemoteServerFailure(
-                status: 502, code: .tooLarge, message: "The answer of \(server) is too large", isAnswer: true)
+            guard response.status == 200 else { throw try await Self.refusal(response, of: server) }
+            guard let bytes = try await response.collect(atMost: limit) else {
+                throw RemoteServerFailure(
+                    status: 502, code: .tooLarge, message: "The answer of \(server) is too large", isAnswer: true)
+            }
+            return bytes
         }
         do {
             return try request.decode(try JSON(parsing: bytes, options: .federation))
@@ -161,21 +114,11 @@ public final class FederationClient: Sendable {
         _ target: RequestTarget, isSigned: Bool, at server: ServerName, timeoutMilliseconds: Int64
     ) async throws(RemoteServerFailure) -> IncomingResponse {
         let outgoing = try sign("GET", target.description, body: nil, isSigned: isSigned, for: server)
-        let (response, error, retryAfter) = try await perform(
-            server, evenIfDown: false, timeoutMilliseconds: timeoutMilliseconds
-        ) { response -> (IncomingResponse, [UInt8]?, String?) in
-            guard response.status >= 400 else { return (response, nil, nil) }
-            return (
-                response, try await response.collect(atMost: Self.errorBytes),
-                response.headers.first(name: "retry-after")
-            )
-        } of: {
-            outgoing
+        return try await perform(outgoing, at: server, evenIfDown: false, timeoutMilliseconds: timeoutMilliseconds) {
+            response in
+            guard response.status < 400 else { throw try await Self.refusal(response, of: server) }
+            return response
         }
-        guard response.status < 400 else {
-            throw Self.failure(response.status, error, retryAfter: retryAfter, of: server)
-        }
-        return response
     }
 
     /// Gets what a URL leads to, which need not be a Matrix server.
@@ -229,44 +172,36 @@ public final class FederationClient: Sendable {
 
     /// Sends a request to where the server is, and reads the answer, all within the time given.
     private func perform<Value: Sendable>(
-        _ server: ServerName, evenIfDown: Bool, timeoutMilliseconds: Int64,
-        reading read: @escaping @Sendable (IncomingResponse) async throws -> Value,
-        of request: () -> OutgoingRequest
+        _ request: OutgoingRequest, at server: ServerName, evenIfDown: Bool, timeoutMilliseconds: Int64,
+        reading read: @escaping @Sendable (IncomingResponse) async throws -> Value
     ) async throws(RemoteServerFailure) -> Value {
-        let request = request()
         try check(server, evenIfDown: evenIfDown)
         guard enter() else { throw RemoteServerFailure(message: "Too many requests to other servers are under way") }
         defer { leave() }
-        let outcome: Result<(status: Int, value: Value), any Error>
+        let failure: any Error
         do {
-            outcome = .success(
-                try await within(milliseconds: timeoutMilliseconds) { [self] in
-                    let route = try await resolver.route(to: server)
-                    let response = try await exchange(request, over: route, with: server)
-                    return (response.status, try await read(response))
-                })
-        } catch {
-            outcome = .failure(error)
-        }
-        switch outcome {
-        case .success(let (status, value)):
-            switch status {
-            case ..<400: noteReachable(server)
-            // What a proxy says whose server is down.
-            case 502, 503, 504: health.noteUnreachable(server)
-            default: health.noteReachable(server)
+            let value = try await within(milliseconds: timeoutMilliseconds) { [self] in
+                let route = try await resolver.route(to: server)
+                return try await read(try await exchange(request, over: route, with: server))
             }
+            noteReachable(server)
             return value
-        case .failure(let error):
-            // A caller who goes away says nothing about the server.
-            if Task.isCancelled { throw RemoteServerFailure(message: "The request was given up") }
-            health.noteUnreachable(server)
-            logger.info("a server does not answer", metadata: ["server": "\(server)", "reason": "\(error)"])
-            if let failure = error as? RemoteServerFailure { throw failure }
-            if error is DeadlineExceeded {
-                throw RemoteServerFailure(status: 504, message: "\(server) does not answer in time")
-            }
-            throw RemoteServerFailure(status: 502, message: "\(server) cannot be reached")
+        } catch {
+            failure = error
+        }
+        // A caller who goes away says nothing about the server.
+        if Task.isCancelled { throw RemoteServerFailure(message: "The request was given up") }
+        if let answer = failure as? RemoteServerFailure, answer.isSignOfLife {
+            health.noteReachable(server)
+            throw answer
+        }
+        health.noteUnreachable(server)
+        logger.info("a server does not answer", metadata: ["server": "\(server)", "reason": "\(failure)"])
+        switch failure {
+        case let failure as RemoteServerFailure: throw failure
+        case is DeadlineExceeded:
+            throw RemoteServerFailure(status: 504, message: "\(server) does not answer in time")
+        default: throw RemoteServerFailure(status: 502, message: "\(server) cannot be reached")
         }
     }
 
@@ -321,11 +256,14 @@ public final class FederationClient: Sendable {
 
     // MARK: Errors
 
-    private static func failure(
-        _ status: Int, _ body: [UInt8]?, retryAfter: String?, of server: ServerName
-    ) -> RemoteServerFailure {
-        let json = body.flatMap { try? JSON(parsing: $0) }
-        let retry = json?["retry_after_ms"]?.int ?? retryAfter.flatMap { Int64($0) }.map { min($0, 1 << 32) * 1_000 }
+    /// What an answer says that is not what was asked for.
+    private static func refusal(
+        _ response: IncomingResponse, of server: ServerName
+    ) async throws -> RemoteServerFailure {
+        let json = try await response.collect(atMost: errorBytes).flatMap { try? JSON(parsing: $0) }
+        let seconds = response.headers.first(name: "retry-after").flatMap { Int64($0) }
+        let retry = json?["retry_after_ms"]?.int ?? seconds.map { min($0, 1 << 32) * 1_000 }
+        let status = response.status
         return RemoteServerFailure(
             status: (300..<600).contains(status) ? status : 502,
             code: (json?["errcode"]?.string).flatMap { $0.utf8.count <= 255 ? ErrorCode($0) : nil },
@@ -341,4 +279,9 @@ public final class FederationClient: Sendable {
         default: "it is not JSON"
         }
     }
+}
+
+extension RemoteServerFailure {
+    /// Whether a Matrix server has answered, not only a proxy before one that is down.
+    fileprivate var isSignOfLife: Bool { isAnswer && (code != nil || ![502, 503, 504].contains(status)) }
 }

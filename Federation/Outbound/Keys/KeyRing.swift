@@ -43,7 +43,7 @@ public final class KeyRing: ServerKeys {
     let logger: Logger
     let schedule: FetchSchedule
     /// All known keys of a server; the cost counts keys.
-    private let known = GenerationalCache<ServerName, [SigningKeyID: ServerKeyRecord]>(budget: 50_000)
+    let known = GenerationalCache<ServerName, [SigningKeyID: ServerKeyRecord]>(budget: 50_000)
     let fetches = Coalescer<ServerName, Bool>()
     let publication: OwnDocument
 
@@ -129,7 +129,7 @@ public final class KeyRing: ServerKeys {
     }
 
     /// What is known without asking: the keys of this server, and pinned ones.
-    private func given(_ server: ServerName) -> [SigningKeyID: ServerKeyRecord]? {
+    func given(_ server: ServerName) -> [SigningKeyID: ServerKeyRecord]? {
         func record(_ keyID: SigningKeyID, _ key: VerifyKey, until: Int64, isOld: Bool) -> ServerKeyRecord {
             ServerKeyRecord(
                 server: server, keyID: keyID, key: key, validUntilTS: until, isOld: isOld, isDirect: true, fetchedTS: 0)
@@ -151,7 +151,7 @@ public final class KeyRing: ServerKeys {
     }
 
     /// Brings what the database knows into memory.
-    private func read(_ servers: Set<ServerName>) async {
+    func read(_ servers: Set<ServerName>) async {
         guard !servers.isEmpty else { return }
         do {
             let records = try await store.read { try $0.serverKeys.keys(of: Array(servers)) }
@@ -228,68 +228,6 @@ public final class KeyRing: ServerKeys {
             logger.info("no keys", metadata: ["server": "\(server)", "reason": "\(error)"])
             return nil
         }
-    }
-
-    // MARK: Notaries
-
-    /// Asks one notary after the other until nothing is missing.
-    private func askNotaries(_ missing: Wanted) async {
-        var missing = missing.filter { !policy.notaries.contains($0.key) }
-        for notary in policy.notaries where !missing.isEmpty {
-            let keys = await notaryKeys(notary)
-            if keys.isEmpty { continue }
-            var answered: Set<ServerName> = []
-            for chunk in Self.chunks(missing, now: clock.now) {
-                answered.formUnion(await ask(notary, keys, chunk))
-            }
-            missing = missing.filter { !answered.contains($0.key) }
-        }
-    }
-
-    private func ask(
-        _ notary: ServerName, _ keys: [SigningKeyID: VerifyKey], _ query: ServerKeyQuery
-    ) async -> Set<ServerName> {
-        var answered: Set<ServerName> = []
-        do {
-            let answer = try await source.askNotary(notary, query)
-            for document in NotaryAnswer.documents(in: answer, notary: notary, keys: keys)
-            where query.wanted[document.serverName] != nil {
-                if await learn(document, isDirect: false) { answered.insert(document.serverName) }
-            }
-        } catch {
-            logger.info("a notary does not answer", metadata: ["notary": "\(notary)", "reason": "\(error)"])
-        }
-        return answered
-    }
-
-    /// The keys that a notary signs with now. They are asked for of itself only.
-    private func notaryKeys(_ notary: ServerName) async -> [SigningKeyID: VerifyKey] {
-        let now = clock.now
-        func inUse() -> [SigningKeyID: VerifyKey] {
-            (given(notary) ?? known[notary] ?? [:]).filter { !$0.value.isOld && now <= $0.value.validUntilTS }
-                .mapValues(\.key)
-        }
-        var keys = inUse()
-        if keys.isEmpty, policy.pinned[notary] == nil {
-            await read([notary])
-            keys = inUse()
-            if keys.isEmpty, schedule.permits(notary, for: .event, now: now), await fetch(notary) { keys = inUse() }
-        }
-        return keys
-    }
-
-    private static func chunks(_ missing: Wanted, now: Int64) -> [ServerKeyQuery] {
-        var queries: [ServerKeyQuery] = []
-        var chunk: [ServerName: [SigningKeyID: Int64]] = [:]
-        for (server, keys) in missing {
-            chunk[server] = keys.mapValues { $0 ?? 0 }
-            if chunk.count == ServerKeyQuery.maximumServers / 5 {
-                queries.append(ServerKeyQuery(chunk))
-                chunk = [:]
-            }
-        }
-        if !chunk.isEmpty { queries.append(ServerKeyQuery(chunk)) }
-        return queries
     }
 }
 

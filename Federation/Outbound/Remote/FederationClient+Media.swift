@@ -58,7 +58,7 @@ extension FederationClient: RemoteMedia, RemoteThumbnails {
             contentType: fields.first { $0.name == "content-type" }?.value,
             fileName: fields.first { $0.name == "content-disposition" }
                 .flatMap { ContentDisposition.fileName(in: $0.value) },
-            declaredBytes: nil, next: { try await body.next() }
+            declaredBytes: nil, next: Self.telling { try await body.next() }
         )
     }
 
@@ -101,8 +101,19 @@ extension FederationClient: RemoteMedia, RemoteThumbnails {
             contentType: response.headers.first(name: "content-type"),
             fileName: response.headers.first(name: "content-disposition")
                 .flatMap { ContentDisposition.fileName(in: $0) },
-            declaredBytes: response.contentLength, next: { try await file.next() }
+            declaredBytes: response.contentLength, next: telling { try await file.next() }
         )
+    }
+
+    /// Pieces of a file, and if they break off what whoever asks for it is told.
+    private static func telling(
+        _ next: @escaping @Sendable () async throws -> [UInt8]?
+    ) -> @Sendable () async throws -> [UInt8]? {
+        {
+            do { return try await next() } catch {
+                throw mediaError(error)
+            }
+        }
     }
 
     /// What whoever asks for the file is told.

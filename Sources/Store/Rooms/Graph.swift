@@ -30,6 +30,13 @@ public struct GraphReader {
     /// The rooms whose memberships are not all known yet.
     public func partialJoins() throws -> [PartialJoin] { try sql.all(Self.partialJoins, map: Self.decode) }
 
+    /// Whether the memberships of a room are not all known yet, and who knows them.
+    public func partialJoin(_ room: RoomNumber) throws -> PartialJoin? {
+        try sql.first(
+            "SELECT room_num, event_num, via, servers FROM partial_joins WHERE room_num = $1", room, map: Self.decode
+        )
+    }
+
     private static let partialJoins = SQL(
         "SELECT room_num, event_num, via, servers FROM partial_joins ORDER BY room_num")
 

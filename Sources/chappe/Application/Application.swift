@@ -108,8 +108,8 @@ struct Application: Sendable {
     /// Reads certificates and signing keys again.
     func reload() {
         do {
-            services.signingKeys.replace(by: try ServerFiles.signingKeys(of: configuration))
-            logger.info("signing keys read again", metadata: ["active": "\(services.signingKeys.signingKey.keyID)"])
+            let active = try ServerFiles.reload(services.signingKeys, of: configuration)
+            logger.info("signing keys read again", metadata: ["active": "\(active)"])
         } catch {
             logger.error("signing keys could not be read", metadata: ["error": "\(error)"])
         }

@@ -8,6 +8,7 @@ import Store
 /// What a server that federates has beside the others: a client for other servers, their keys, and the proof of who makes a request.
 struct FederationServices: Sendable {
     let policy: FederationPolicy
+    let sending: SenderConfiguration
     let client: FederationClient
     let keys: KeyRing
     let authenticator: RequestAuthenticator
@@ -22,6 +23,13 @@ struct FederationServices: Sendable {
         let settings = configuration.federation
         policy = FederationPolicy(mode: settings.mode, allowed: settings.allowed, denied: settings.denied)
         if policy.isOff { return nil }
+        var sending = SenderConfiguration()
+        sending.backoff.startMilliseconds = settings.firstRetryMilliseconds
+        sending.backoff.capMilliseconds = settings.longestRetryMilliseconds
+        // Whoever tries again soon need not be spared at the start either.
+        sending.startUpSpreadMilliseconds = min(
+            sending.startUpSpreadMilliseconds, 2 * settings.firstRetryMilliseconds)
+        self.sending = sending
         client = FederationClient(
             identity: FederationClient.Identity(serverName: configuration.serverName, keys: signingKeys),
             policy: policy, surroundings: try Self.surroundings(configuration), health: RecentFailures(clock: clock),

@@ -29,7 +29,8 @@ struct FederationTraffic: Sendable {
             store: store, serverName: serverName, servers: servers, keys: keys.keys,
             presence: keepsPresence ? users.presence : nil, typing: users.typing, queue: outbox,
             transport: federation.client, clock: clock, scheduler: scheduler, randomness: randomness,
-            logger: Logger(label: "chappe.federation.sender"), accepts: { policy.permits($0) }
+            logger: Logger(label: "chappe.federation.sender"), configuration: federation.sending,
+            accepts: { policy.permits($0) }
         )
         self.devices = devices
         inbox = RoomInbox(rooms: rooms, remote: federation.client, checker: checker)

@@ -56,6 +56,10 @@ struct Routing {
         if let traffic = services.traffic, let federation = services.federation {
             router.addLocalFederationRoutes(queue: traffic.sender, probe: federation.client, in: environment)
         }
+        let configuration = configuration
+        let signingKeys = services.signingKeys
+        router.addSigningKeyRoutes(
+            reload: { try ServerFiles.reload(signingKeys, of: configuration) }, in: environment)
         return router
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Homeserver
 import Matrix
 
 /// The files that a server needs beside its configuration.
@@ -32,6 +33,44 @@ enum ServerFiles {
             throw CommandFailure("\(path) holds no signing key, or something that is none")
         }
         return keys
+    }
+
+    /// Reads the key file again.
+    ///
+    /// - Returns: The key that is active then.
+    /// - Throws: `MatrixError` 500 that says why the keys stay as they were.
+    static func reload(_ keyring: SigningKeyring, of configuration: Configuration) throws -> SigningKeyID {
+        do {
+            keyring.replace(by: try signingKeys(of: configuration))
+        } catch let failure as CommandFailure {
+            throw MatrixError(500, .unknown, failure.message)
+        }
+        return keyring.signingKey.keyID
+    }
+
+    /// Replaces a file that only its owner may read: by the whole of the new text, or not at all.
+    static func replaceSecret(_ text: String, at path: String) throws {
+        let resolved = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        let new = "\(resolved).new"
+        // What an interrupted attempt has left.
+        unlink(new)
+        try writeSecret(text, to: new)
+        // The file stays whose it was: the command may be run by root.
+        if let owner = try? FileManager.default.attributesOfItem(atPath: resolved),
+            let user = owner[.ownerAccountID] as? NSNumber, let group = owner[.groupOwnerAccountID] as? NSNumber
+        {
+            chown(new, user.uint32Value, group.uint32Value)
+        }
+        guard rename(new, resolved) == 0 else {
+            let reason = String(cString: strerror(errno))
+            unlink(new)
+            throw CommandFailure("\(path) cannot be replaced: \(reason)")
+        }
+        // The new name is on disk only once the directory is.
+        let directory = open((resolved as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY)
+        guard directory >= 0 else { return }
+        fsync(directory)
+        close(directory)
     }
 
     /// Writes a file that only its owner may read, and that must not exist yet.

@@ -8,6 +8,13 @@ struct AdministrationSocket {
     /// The socket of the server that the configuration is of.
     init(_ configuration: Configuration) { path = configuration.socketPath }
 
+    /// Whether a server answers.
+    var isServed: Bool {
+        guard let descriptor = try? connect() else { return false }
+        close(descriptor)
+        return true
+    }
+
     /// Asks for something.
     ///
     /// - Returns: The response's body.

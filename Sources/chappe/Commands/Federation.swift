@@ -5,8 +5,8 @@ import Matrix
 /// `chappe federation …`
 struct Federation: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "See how the running server gets on with others.",
-        subcommands: [Queue.self, Retry.self, Test.self]
+        abstract: "See how the running server gets on with others, and what they know it by.",
+        subcommands: [Queue.self, Retry.self, Test.self, RotateKey.self]
     )
 
     private static let path = "/_chappe/admin/v1/federation/destinations"

@@ -223,6 +223,10 @@ extension Configuration.Federation {
             return nil
         }
         publicRooms = node.bool("public_rooms", default: true)
+        let retry = node.mapping("retry")
+        firstRetryMilliseconds = Int64(retry.int("first_milliseconds", in: 100...3_600_000, default: 10_000))
+        longestRetryMilliseconds = Int64(retry.int("longest_milliseconds", in: 100...86_400_000, default: 3_600_000))
+        retry.finish()
         node.finish()
     }
 

@@ -63,6 +63,10 @@ struct Configuration: Sendable {
         var pinnedKeys: [ServerName: [SigningKeyID: VerifyKey]]
         var notaryServers: [ServerName]
         var publicRooms: Bool
+        /// How long it is waited after a server's first failure, in milliseconds.
+        var firstRetryMilliseconds: Int64
+        /// How long at the most, in milliseconds.
+        var longestRetryMilliseconds: Int64
     }
 
     /// How the server connects to others.

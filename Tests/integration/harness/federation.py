@@ -92,7 +92,8 @@ class FederatingChappe(Federating, Chappe):
         }
         return merged(base, {
             "listeners": [*base["listeners"], listener],
-            "federation": {"mode": "open", "trusted_ca": str(self.authority.certificate_path), "public_rooms": True},
+            "federation": {"mode": "open", "trusted_ca": str(self.authority.certificate_path), "public_rooms": True,
+                "retry": {"first_milliseconds": 500, "longest_milliseconds": 2_000}},
             "outbound": {"allow_private_addresses": True},
             "public_rooms": {"without_login": True},
         })
