@@ -86,7 +86,7 @@ struct InboundServer: Sendable {
         mediaDirectory = try makeTemporaryDirectory()
         media = MediaService(
             store: store, blobs: try DirectoryBlobStore(directory: mediaDirectory),
-            thumbnailer: try VipsThumbnailer(threads: 1), clock: clock, scheduler: scheduler,
+            thumbnailer: VipsThumbnailer(threads: 1), clock: clock, scheduler: scheduler,
             randomness: SystemRandomness(), serverName: Self.name)
         let environment = EndpointEnvironment(
             authenticator: NoUsers(), rateLimiter: RateLimiter(RateLimits(isEnabled: false)) { 0 },
