@@ -263,6 +263,7 @@ public final class AccountService: Sendable {
             try writer.accounts.setPasswordHash(nil, of: user)
             try writer.accounts.setDeparting(true, of: user)
             try writer.loginTokens.deleteAll(of: user)
+            try writer.openIDTokens.deleteAll(of: user)
             try removal.removeAll(of: user, in: writer)
             removal.forget(user, in: writer)
             return account.userID

@@ -37,6 +37,42 @@ extension KeyService {
         return answer
     }
 
+    /// The devices of a user of this server, as other servers are told of them.
+    public struct DeviceListing: Sendable {
+        /// The last update that is in it.
+        public let streamID: Int64
+        /// The devices that have identity keys, each with what its user calls it and the text of its keys.
+        public let devices: [(device: DeviceID, displayName: String?, keys: [UInt8])]
+        /// The text of the master key.
+        public let masterKey: [UInt8]?
+        /// The text of the self-signing key.
+        public let selfSigningKey: [UInt8]?
+    }
+
+    /// All devices of a user of this server, at one moment.
+    ///
+    /// [GET /user/devices](https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1userdevicesuserid)
+    ///
+    /// - Throws: 404 `M_NOT_FOUND` if there is no such user here.
+    public func deviceListing(of user: UserID) async throws -> DeviceListing {
+        let isOwn = user.isLocal(to: serverName)
+        let listing = try await store.read { reader -> DeviceListing? in
+            guard isOwn, let account = try reader.accounts.account(user) else { return nil }
+            var answer = KeyQueryAnswer()
+            try Self.collect(user, account.user, [], nil, reader, &answer)
+            let keys = answer.deviceKeys[user] ?? [:]
+            return DeviceListing(
+                streamID: try reader.deviceAnnouncements.streamID(of: account.user),
+                devices: try reader.devices.devices(of: account.user).compactMap { device in
+                    keys[device.id].map { (device.id, device.displayName, $0) }
+                },
+                masterKey: answer.masterKeys[user], selfSigningKey: answer.selfSigningKeys[user]
+            )
+        }
+        guard let listing else { throw MatrixError.notFound("There is no such user here") }
+        return listing
+    }
+
     private static func collect(
         _ userID: UserID, _ user: UserNumber, _ devices: [DeviceID], _ viewer: UserNumber?, _ reader: StoreReader,
         _ answer: inout KeyQueryAnswer

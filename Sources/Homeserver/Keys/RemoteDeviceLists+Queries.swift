@@ -1,6 +1,5 @@
 import Matrix
 import Store
-import Synchronization
 
 /// Answers what is asked about the devices of users of other servers, as far as they are known.
 extension RemoteDeviceLists {
@@ -75,7 +74,8 @@ extension RemoteDeviceLists {
     ///
     /// - Throws: `RemoteServerFailure` if it cannot be had in time.
     func refresh(_ user: UserID, timeoutMilliseconds: Int64) async throws(RemoteServerFailure) {
-        let outcome = await within(timeoutMilliseconds) { [self] () -> Result<Bool, RemoteServerFailure> in
+        let outcome = await scheduler.within(milliseconds: timeoutMilliseconds) {
+            [self] () -> Result<Bool, RemoteServerFailure> in
             do { return .success(try await refresh(user)) } catch let failure as RemoteServerFailure {
                 return .failure(failure)
             } catch {
@@ -86,23 +86,5 @@ extension RemoteDeviceLists {
             throw RemoteServerFailure(status: 504, message: "\(user.server) does not answer in time")
         }
         _ = try outcome.get()
-    }
-
-    /// What an operation comes to, or `nil` if it has not come to anything in time.
-    private func within<T: Sendable>(
-        _ milliseconds: Int64, _ operation: @escaping @Sendable () async -> T
-    ) async -> T? {
-        await withCheckedContinuation { continuation in
-            let waiting = Mutex<CheckedContinuation<T?, Never>?>(continuation)
-            let answer: @Sendable (T?) -> Void = { value in
-                let first = waiting.withLock { waiting in
-                    defer { waiting = nil }
-                    return waiting
-                }
-                first?.resume(returning: value)
-            }
-            Task { answer(await operation()) }
-            scheduler.after(milliseconds: milliseconds) { answer(nil) }
-        }
     }
 }

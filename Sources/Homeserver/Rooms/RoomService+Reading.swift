@@ -195,7 +195,7 @@ extension RoomService {
     /// Fetches history that this server does not have.
     ///
     /// - Returns: Whether there is more than before.
-    private func fetchHistory(of room: RoomNumber) async throws -> Bool {
+    func fetchHistory(of room: RoomNumber) async throws -> Bool {
         guard let federation, try await participates(in: room) else { return false }
         return try await backfill.fetch(lane(room), services, federation)
     }

@@ -17,6 +17,9 @@ public struct OpenIDTokenReader {
 public struct OpenIDTokenWriter {
     let writer: StoreWriter
 
+    /// The most tokens of a user that are kept: those that expire last.
+    public static let tokensPerUser = 100
+
     /// Stores a token, and forgets those that have expired.
     ///
     /// - Parameters:
@@ -28,6 +31,12 @@ public struct OpenIDTokenWriter {
         try writer.sql.execute("DELETE FROM openid_tokens WHERE expires_ts <= $1", now)
         try writer.sql.execute(
             "INSERT INTO openid_tokens (hash, user_num, expires_ts) VALUES ($1, $2, $3)", hash, user, expiresAt
+        )
+        try writer.sql.execute(
+            """
+            DELETE FROM openid_tokens WHERE user_num = $1 AND expires_ts < (
+                SELECT expires_ts FROM openid_tokens WHERE user_num = $1 ORDER BY expires_ts DESC LIMIT 1 OFFSET $2)
+            """, user, Self.tokensPerUser - 1
         )
     }
 

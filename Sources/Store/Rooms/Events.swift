@@ -73,6 +73,33 @@ public struct EventReader {
         return found
     }
 
+    /// Events of a room's timeline by their time: those at or after a time, or at or before it, the nearest first.
+    ///
+    /// - Parameters:
+    ///   - timestamp: The time, in milliseconds since 1970.
+    ///   - searchesForward: Whether they are to be at or after that time.
+    ///   - offset: How many of them are left out.
+    public func nearest(
+        to timestamp: Int64, in room: RoomNumber, searchesForward: Bool, limit: Int, offset: Int
+    ) throws -> [EventNumber] {
+        try sql.all(
+            searchesForward ? Self.nextByTime : Self.lastByTime, room, timestamp, limit, offset
+        ) { try $0.number(0) }
+    }
+
+    private static let nextByTime = SQL(
+        """
+        SELECT num FROM events
+        WHERE room_num = $1 AND position IS NOT NULL AND status = 0 AND origin_server_ts >= $2
+        ORDER BY origin_server_ts, position LIMIT $3 OFFSET $4
+        """)
+    private static let lastByTime = SQL(
+        """
+        SELECT num FROM events
+        WHERE room_num = $1 AND position IS NOT NULL AND status = 0 AND origin_server_ts <= $2
+        ORDER BY origin_server_ts DESC, position DESC LIMIT $3 OFFSET $4
+        """)
+
     /// The identifiers of the events of those numbers that exist, in the order of the numbers.
     public func identifiers(of numbers: [EventNumber]) throws -> [(number: EventNumber, id: EventID)] {
         try sql.all("SELECT num, event_id FROM events WHERE num IN list($1) ORDER BY num", numbers.sqlList) { row in

@@ -44,5 +44,17 @@ final class FileReader: Sendable {
     }
 }
 
+extension ResponseWriter {
+    /// Sends a part of a file, read off the event loop. The file must not shrink meanwhile.
+    ///
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - range: Which of its bytes.
+    public func write(file path: String, range: Range<Int64>) async throws {
+        guard let reader = FileReader(path: path, range: range) else { throw FileCutShort() }
+        try await reader.send(to: self)
+    }
+}
+
 /// A file ended before the part that was to be sent, or could not be read.
 struct FileCutShort: Error {}

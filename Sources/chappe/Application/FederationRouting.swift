@@ -1,4 +1,7 @@
+import Adapters
 import FederationInbound
+import Homeserver
+import Logging
 import Web
 
 extension Routing {
@@ -6,7 +9,17 @@ extension Routing {
     func addFederation(_ federation: FederationServices, to router: Router) {
         router.addServerKeyRoutes(
             publication: federation.keys, clock: services.clock, version: Chappe.configuration.version, in: environment)
-        router.addFederatedMembershipRoutes(rooms: services.rooms.rooms, in: environment)
-        services.traffic?.endpoints.register(on: router, in: environment)
+        let rooms = services.rooms
+        router.addFederatedMembershipRoutes(rooms: rooms.rooms, in: environment)
+        guard let traffic = services.traffic, let queries = rooms.queries else { return }
+        FederationEndpoints(
+            receiver: traffic.receiver,
+            services: FederationEndpoints.Services(
+                rooms: rooms.rooms, queries: queries, finder: rooms.finder, spaces: rooms.spaces,
+                directory: rooms.directory, publicRooms: rooms.publicRooms,
+                listsPublicRooms: configuration.federation.publicRooms, profiles: services.accounts.profiles,
+                keys: services.keys.keys, openID: services.accounts.openID, media: services.media),
+            clock: services.clock, randomness: SystemRandomness(), logger: Logger(label: "chappe.federation.receiver")
+        ).register(on: router, in: environment)
     }
 }

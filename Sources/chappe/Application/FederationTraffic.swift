@@ -11,22 +11,19 @@ struct FederationTraffic: Sendable {
     let sender: FederationSender
     let inbox: RoomInbox
     let devices: RemoteDeviceLists
-    /// What other servers may ask.
-    let endpoints: FederationEndpoints
+    /// Takes in what other servers push.
+    let receiver: TransactionReceiver
 
     init(
-        _ federation: FederationServices, store: Store, rooms: RoomService, users: Services.UserServices,
-        keys: Services.KeyServices, devices: RemoteDeviceLists, keepsPresence: Bool, outbox: ToDeviceQueue,
-        clock: any Clock,
-        scheduler: any Scheduler, randomness: any Randomness
+        _ federation: FederationServices, store: Store, rooms: RoomService, servers: RoomServers,
+        users: Services.UserServices, keys: Services.KeyServices, devices: RemoteDeviceLists, keepsPresence: Bool,
+        outbox: ToDeviceQueue, clock: any Clock, scheduler: any Scheduler, randomness: any Randomness
     ) {
         self.rooms = rooms
         let policy = federation.policy
-        let serverName = rooms.serverName
-        let servers = RoomServers(store: store, serverName: serverName)
         let checker = EventChecker(keys: federation.keys)
         sender = FederationSender(
-            store: store, serverName: serverName, servers: servers, keys: keys.keys,
+            store: store, serverName: rooms.serverName, servers: servers, keys: keys.keys,
             presence: keepsPresence ? users.presence : nil, typing: users.typing, queue: outbox,
             transport: federation.client, clock: clock, scheduler: scheduler, randomness: randomness,
             logger: Logger(label: "chappe.federation.sender"), configuration: federation.sending,
@@ -42,12 +39,9 @@ struct FederationTraffic: Sendable {
                 isEnabled: keepsPresence),
             toDevice: keys.toDevice, devices: devices, logger: logger
         )
-        endpoints = FederationEndpoints(
-            receiver: TransactionReceiver(
-                store: store, clock: clock, rooms: rooms, inbox: inbox, checker: checker, ephemera: ephemera,
-                logger: logger),
-            queries: RoomQueries(rooms: rooms, servers: servers), serverName: serverName, clock: clock
-        )
+        receiver = TransactionReceiver(
+            store: store, clock: clock, rooms: rooms, inbox: inbox, checker: checker, ephemera: ephemera,
+            logger: logger)
         federation.client.whenReachable { [weak sender, weak devices] server in
             sender?.reachable(server)
             devices?.reachable(server)

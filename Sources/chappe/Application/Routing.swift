@@ -94,6 +94,9 @@ struct Routing {
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)
         RoomEndpoints(rooms: services.rooms.rooms, store: services.store, clock: services.clock)
             .register(on: router, in: environment)
+        router.addSpaceRoutes(spaces: services.rooms.spaces, in: environment)
+        router.addEventFinderRoutes(finder: services.rooms.finder, in: environment)
+        router.addOpenIDRoutes(openID: accounts.openID, in: environment)
         let keys = services.keys
         router.addKeyRoutes(
             keys: keys.keys, crossSigning: keys.crossSigning, deviceLists: keys.deviceLists, in: environment

@@ -36,6 +36,7 @@ struct Services: Sendable {
         let sharedSecret: SharedSecretRegistration?
         let devices: DeviceService
         let profiles: ProfileService
+        let openID: OpenIDService
     }
 
     /// Rooms and the directory.
@@ -43,6 +44,10 @@ struct Services: Sendable {
         let rooms: RoomService
         let directory: DirectoryService
         let publicRooms: PublicRoomsService
+        let spaces: SpaceHierarchy
+        let finder: EventFinder
+        /// Answers other servers; `nil` if federation is off.
+        let queries: RoomQueries?
     }
 
     /// What belongs to users.
@@ -96,10 +101,18 @@ struct Services: Sendable {
             federation: federation.map { RoomFederation(remote: $0.client, policyServers: $0.client, keys: $0.keys) },
             logger: Logger(label: "chappe.rooms")
         )
+        let roomServers = federation.map { _ in RoomServers(store: store, serverName: serverName) }
+        let queries = roomServers.map { RoomQueries(rooms: rooms, servers: $0) }
         self.rooms = RoomServices(
             rooms: rooms, directory: directory,
             publicRooms: PublicRoomsService(
-                store: store, source: directorySource, remote: remoteDirectory, serverName: serverName)
+                store: store, source: directorySource, remote: remoteDirectory, serverName: serverName),
+            spaces: SpaceHierarchy(
+                rooms: rooms, servers: roomServers, remote: federation?.client, clock: clock, scheduler: scheduler,
+                randomness: randomness, logger: Logger(label: "chappe.spaces")),
+            finder: EventFinder(
+                rooms: rooms, queries: queries, remote: federation?.client, logger: Logger(label: "chappe.rooms")),
+            queries: queries
         )
         outside = OutsideRequests(
             verifiesTLS: configuration.outbound.verifiesTLSOutsideFederation,
@@ -160,9 +173,10 @@ struct Services: Sendable {
             typing: typing,
             presence: configuration.presenceIsEnabled ? presence : nil, clock: clock
         )
-        if let federation, let outbox, let remoteDevices {
+        if let federation, let roomServers, let outbox, let remoteDevices {
             traffic = FederationTraffic(
-                federation, store: store, rooms: rooms, users: users, keys: keys, devices: remoteDevices,
+                federation, store: store, rooms: rooms, servers: roomServers, users: users, keys: keys,
+                devices: remoteDevices,
                 keepsPresence: configuration.presenceIsEnabled, outbox: outbox, clock: clock, scheduler: scheduler,
                 randomness: randomness)
         } else {
@@ -226,7 +240,8 @@ struct Services: Sendable {
             devices: DeviceService(store: store, removal: removal),
             profiles: ProfileService(
                 store: store, serverName: serverName, propagation: rooms, remote: remote
-            )
+            ),
+            openID: OpenIDService(store: store, clock: clock, randomness: randomness, serverName: serverName)
         )
     }
 }

@@ -163,6 +163,7 @@ import Testing
             // In another transaction, and after a restart, it is the same message; from another server another.
             try await other.send(edus: [message("1", from: bob, to: alice.id, "DEVICE")])
             let restarted = try server.restarted()
+            defer { restarted.stop() }
             try await FakeServer(other.name.string, asking: restarted)
                 .send(edus: [message("2", from: bob, to: alice.id, "DEVICE")], id: "after-restart")
             #expect(try await server.messages(alice).count == 2)

@@ -166,7 +166,7 @@ import Testing
             let asked = restarted.outside.askedDevices.count
             #expect(try await known(restarted, bob, by: alice) == ["A": "found"])
             #expect(restarted.outside.askedDevices.count == asked)
-            restarted.devices.stop()
+            restarted.stop()
         }
     }
 

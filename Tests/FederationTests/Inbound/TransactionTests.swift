@@ -151,7 +151,9 @@ import Testing
             #expect(try await other.send([second.bytes], id: "same").body.value == answer.body.value)
             #expect(try await server.store.event(second.eventID) == nil)
             // Also by a server that has started anew.
-            let restarted = try FakeServer(other.name.string, asking: try server.restarted())
+            let again = try server.restarted()
+            defer { again.stop() }
+            let restarted = try FakeServer(other.name.string, asking: again)
             #expect(try await restarted.send([second.bytes], id: "same").body.value == answer.body.value)
             // The names that another server gives mean other transactions.
             let third = try FakeServer("third.example", asking: server)

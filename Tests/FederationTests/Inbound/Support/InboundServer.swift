@@ -29,15 +29,26 @@ struct InboundServer: Sendable {
     let devices: RemoteDeviceLists
     let keyService: KeyService
     let deviceLists: DeviceListService
+    let directory: DirectoryService
+    let spaces: SpaceHierarchy
+    let finder: EventFinder
+    let profiles: ProfileService
+    let openID: OpenIDService
+    let media: MediaService
+    private let mediaDirectory: String
     let router = Router()
 
-    init(_ store: Store, clock: InboundClock = InboundClock(), outside: ScriptedOutside = ScriptedOutside()) throws {
+    init(
+        _ store: Store, clock: InboundClock = InboundClock(), outside: ScriptedOutside = ScriptedOutside(),
+        listsPublicRooms: Bool = true
+    ) throws {
         self.store = store
         self.clock = clock
         self.outside = outside
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let source = StoredRoomDirectory(store: store)
         let directory = DirectoryService(store: store, clock: clock, source: source, serverName: Self.name)
+        self.directory = directory
         let federation = RoomFederation(remote: outside, keys: keys)
         rooms = RoomService(
             store: store, clock: clock, randomness: SystemRandomness(), serverName: Self.name,
@@ -63,27 +74,54 @@ struct InboundServer: Sendable {
             store: store, clock: clock, rooms: rooms, typing: typing, receipts: receipts, presence: remotePresence,
             toDevice: ToDeviceService(store: store, serverName: Self.name, clock: clock, outbox: nil),
             devices: devices, logger: logger)
+        let servers = RoomServers(store: store, serverName: Self.name)
+        let queries = RoomQueries(rooms: rooms, servers: servers)
+        spaces = SpaceHierarchy(
+            rooms: rooms, servers: servers, remote: outside, clock: clock, scheduler: scheduler,
+            randomness: SystemRandomness(), logger: logger)
+        finder = EventFinder(rooms: rooms, queries: queries, remote: outside, logger: logger)
+        profiles = ProfileService(
+            store: store, serverName: Self.name, propagation: rooms, remote: UnreachableServers())
+        openID = OpenIDService(store: store, clock: clock, randomness: SystemRandomness(), serverName: Self.name)
+        mediaDirectory = try makeTemporaryDirectory()
+        media = MediaService(
+            store: store, blobs: try DirectoryBlobStore(directory: mediaDirectory),
+            thumbnailer: VipsThumbnailer(threads: 1), clock: clock, scheduler: scheduler,
+            randomness: SystemRandomness(), serverName: Self.name)
         let environment = EndpointEnvironment(
             authenticator: NoUsers(), rateLimiter: RateLimiter(RateLimits(isEnabled: false)) { 0 },
             servers: RequestAuthenticator(
                 serverName: Self.name, keys: keys, policy: FederationPolicy(mode: .open), clock: clock))
+        let receiver = TransactionReceiver(
+            store: store, clock: clock, rooms: rooms, inbox: inbox, checker: federation.checker, ephemera: ephemera,
+            logger: logger)
         FederationEndpoints(
-            receiver: TransactionReceiver(
-                store: store, clock: clock, rooms: rooms, inbox: inbox, checker: federation.checker,
-                ephemera: ephemera, logger: logger),
-            queries: RoomQueries(rooms: rooms, servers: RoomServers(store: store, serverName: Self.name)),
-            serverName: Self.name, clock: clock
+            receiver: receiver,
+            services: FederationEndpoints.Services(
+                rooms: rooms, queries: queries, finder: finder, spaces: spaces, directory: directory,
+                publicRooms: PublicRoomsService(store: store, source: source, serverName: Self.name),
+                listsPublicRooms: listsPublicRooms, profiles: profiles, keys: keyService, openID: openID, media: media),
+            clock: clock, randomness: SystemRandomness(), logger: logger
         ).register(on: router, in: environment)
     }
 
     /// Runs a test on every engine, each time on an empty store.
-    static func onEachEngine(_ body: (InboundServer) async throws -> Void) async throws {
+    static func onEachEngine(
+        listsPublicRooms: Bool = true, _ body: (InboundServer) async throws -> Void
+    ) async throws {
         try await withEachEngine { database in
-            let server = try InboundServer(try await Store.open(database, cacheBytes: 4 << 20))
+            let server = try InboundServer(
+                try await Store.open(database, cacheBytes: 4 << 20), listsPublicRooms: listsPublicRooms)
+            defer { server.stop() }
             try await body(server)
-            server.inbox.stop()
-            server.devices.stop()
         }
+    }
+
+    /// Begins nothing new, and clears away its files.
+    func stop() {
+        inbox.stop()
+        devices.stop()
+        removeTree(mediaDirectory)
     }
 
     /// A server with nothing in memory, on the same database.
@@ -104,13 +142,15 @@ struct InboundServer: Sendable {
         return Requester(id: id, number: number, device: device)
     }
 
-    /// Waits until everything that has been taken over is looked at.
+    /// Waits until everything that has been taken over is looked at, and whoever follows the journal has heard of it.
     func settle() async throws {
-        for _ in 0..<2_000 {
-            if try await store.read({ try $0.inbox.rooms() }).isEmpty { return }
-            try await Task.sleep(for: .milliseconds(5))
+        try await wait(for: "an empty inbox") {
+            let (isEmpty, end) = try await store.read { reader in
+                let end = try reader.sql.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) }
+                return (try reader.inbox.rooms().isEmpty, end)
+            }
+            return isEmpty && store.journal.end.rawValue == end
         }
-        Issue.record("events still wait")
     }
 
     /// Waits until something is so.

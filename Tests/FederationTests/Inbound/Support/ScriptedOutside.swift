@@ -3,12 +3,17 @@ import Matrix
 import Synchronization
 
 /// What other servers answer to this one: what the test says, and otherwise nothing.
-final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers {
+final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHierarchies, RemoteTimestamps {
     private struct Script {
         var devices: [UserID: JSONValue] = [:]
         var failure: RemoteServerFailure?
         var askedDevices: [UserID] = []
         var askedKeys: [[UserID]] = []
+        var spaces: [RoomID: JSONValue] = [:]
+        var askedSpaces: [RoomID] = []
+        var exchanged: [JSONValue] = []
+        var nearest: (event: EventID, originServerTS: Int64)?
+        var history: [[UInt8]] = []
         /// What happens while a list is on its way.
         var interruption: (@Sendable () async throws -> Void)?
     }
@@ -25,6 +30,38 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers {
     var askedDevices: [UserID] { script.withLock { $0.askedDevices } }
     /// Of whom the keys have been asked for, request by request.
     var askedKeys: [[UserID]] { script.withLock { $0.askedKeys } }
+
+    /// What `GET /hierarchy` answers about rooms.
+    func setSpace(_ body: JSONValue?, of room: RoomID) { script.withLock { $0.spaces[room] = body } }
+    /// Rooms that have been asked about.
+    var askedSpaces: [RoomID] { script.withLock { $0.askedSpaces } }
+    /// The uses of third-party invites that have been handed over.
+    var exchanged: [JSONValue] { script.withLock { $0.exchanged } }
+    /// What `GET /timestamp_to_event` and `GET /backfill` answer.
+    func setHistory(_ texts: [[UInt8]], nearest: (event: EventID, originServerTS: Int64)) {
+        script.withLock { script in
+            script.history = texts
+            script.nearest = nearest
+        }
+    }
+
+    func hierarchy(
+        of room: RoomID, suggestedOnly: Bool, at server: ServerName
+    ) async throws(RemoteServerFailure) -> JSON {
+        let body = script.withLock { script in
+            script.askedSpaces.append(room)
+            return script.spaces[room]
+        }
+        guard let body else { throw nothing }
+        return body.json
+    }
+
+    func event(
+        nearestTo timestamp: Int64, searchesForward: Bool, in room: RoomID, at server: ServerName
+    ) async throws(RemoteServerFailure) -> (event: EventID, originServerTS: Int64) {
+        guard let nearest = script.withLock({ $0.nearest }) else { throw nothing }
+        return nearest
+    }
 
     func devices(of user: UserID) async throws(RemoteServerFailure) -> JSON {
         let (body, failure, interruption) = script.withLock { script in
@@ -80,7 +117,10 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers {
 
     func exchangeThirdPartyInvite(
         _ content: [UInt8], in room: RoomID, at server: ServerName
-    ) async throws(RemoteServerFailure) { throw nothing }
+    ) async throws(RemoteServerFailure) {
+        guard let json = try? JSON(parsing: content) else { throw nothing }
+        script.withLock { $0.exchanged.append(json.value) }
+    }
 
     func missingEvents(
         in room: RoomID, before latest: [EventID], after earliest: [EventID], limit: Int, minimumDepth: Int64,
@@ -89,7 +129,7 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers {
 
     func backfill(
         _ room: RoomID, from events: [EventID], limit: Int, at server: ServerName
-    ) async throws(RemoteServerFailure) -> [[UInt8]] { throw nothing }
+    ) async throws(RemoteServerFailure) -> [[UInt8]] { script.withLock { $0.history } }
 
     func stateIDs(
         before event: EventID, in room: RoomID, at server: ServerName

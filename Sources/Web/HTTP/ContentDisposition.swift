@@ -1,12 +1,10 @@
-import Web
-
 /// Whether browsers may show a file, and under which name they save it.
 ///
 /// [RFC 6266](https://www.rfc-editor.org/rfc/rfc6266),
 /// [Serving inline content](https://spec.matrix.org/v1.19/client-server-api/#serving-inline-content).
-enum ContentDisposition {
+public enum ContentDisposition {
     /// The value of the header field.
-    static func field(contentType: String, fileName: String?) -> String {
+    public static func field(contentType: String, fileName: String?) -> String {
         let disposition = isSafeInline(contentType) ? "inline" : "attachment"
         guard let fileName else { return disposition }
         if fileName.utf8.allSatisfy(isQuotable) { return "\(disposition); filename=\"\(fileName)\"" }

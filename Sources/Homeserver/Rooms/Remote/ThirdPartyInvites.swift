@@ -1,0 +1,78 @@
+import Matrix
+import Store
+
+/// An invitation of somebody who was known by an address only, and now is known to be a user.
+///
+/// [Third-party invites](https://spec.matrix.org/v1.19/server-server-api/#third-party-invites)
+public struct ThirdPartyInvite: Sendable {
+    /// The room.
+    public let room: RoomID
+    /// Who has invited.
+    public let sender: UserID
+    /// Who is invited.
+    public let target: UserID
+    /// What the identity server has signed: that the address is the user's.
+    public let signed: JSON
+
+    /// An invitation.
+    public init(room: RoomID, sender: UserID, target: UserID, signed: JSON) {
+        self.room = room
+        self.sender = sender
+        self.target = target
+        self.signed = signed
+    }
+}
+
+extension RoomService {
+    /// Turns an invitation of an address, which turned out to be that of a user of this server, into an invitation of that user: here, or
+    /// at the server of who has invited.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND` for a user who is none of this server's; 403 `M_FORBIDDEN` if the room does not allow it.
+    public func redeem(_ invite: ThirdPartyInvite) async throws {
+        guard invite.target.isLocal(to: serverName),
+            let account = try await store.read({ try $0.accounts.account(invite.target) }),
+            !account.flags.contains(.deactivated)
+        else { throw MatrixError.notFound("There is no such user here") }
+        if invite.sender.isLocal(to: serverName) { return try await issue(invite) }
+        let federation = try requireFederation()
+        let content: JSONValue = [
+            "type": .string(EventType.member.string), "room_id": .string(invite.room.string),
+            "sender": .string(invite.sender.string), "state_key": .string(invite.target.string),
+            "content": ["membership": "invite", "third_party_invite": ["signed": invite.signed.value]],
+        ]
+        do throws(RemoteServerFailure) {
+            try await federation.remote.exchangeThirdPartyInvite(
+                content.serialized(), in: invite.room, at: invite.sender.server)
+        } catch {
+            throw error.isDefinite
+                ? MatrixError(error)
+                : MatrixError(502, .unknown, "\(invite.sender.server) could not be reached: \(error.message)")
+        }
+    }
+
+    /// Invites a user whom a user of this server has invited by an address.
+    ///
+    /// [PUT /exchange_third_party_invite](https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv1exchange_third_party_inviteroomid)
+    ///
+    /// - Throws: 403 `M_FORBIDDEN` if the room knows no such invitation or its keys did not sign this use of it.
+    public func issue(_ invite: ThirdPartyInvite) async throws {
+        guard invite.sender.isLocal(to: serverName) else {
+            throw MatrixError.forbidden("\(invite.sender) is no user of this server")
+        }
+        let number = try await residentNumber(of: invite.room)
+        let view = try await view(number)
+        guard let token = invite.signed["token"]?.string,
+            let original = try await view.event(StateKey(.thirdPartyInvite, token))
+        else { throw MatrixError.forbidden("The room knows no such invitation") }
+        var thirdParty: JSONValue = ["signed": invite.signed.value]
+        thirdParty["display_name"] = original.event.content["display_name"]?.value
+        let content: JSONValue = ["membership": "invite", "third_party_invite": thirdParty]
+        let draft = EventDraft(
+            sender: invite.sender, state: .member, key: invite.target.string, content: content)
+        if invite.target.isLocal(to: serverName) {
+            _ = try await submit(draft, to: number)
+        } else {
+            try await inviteRemotely(invite.target, draft, to: number)
+        }
+    }
+}
