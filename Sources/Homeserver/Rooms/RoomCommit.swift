@@ -72,7 +72,7 @@ struct RoomCommit {
             try writer.events.insert(stored)
             if place != nil { try writer.expiringEvents.note(stored) }
             written[planned.number] = stored
-            if planned.event.sender.server != work.services.serverName || !planned.missingPrevEvents.isEmpty {
+            if planned.isFromElsewhere {
                 try writer.graph.removeBackwardExtremity(planned.event.eventID, of: head.number)
                 try writer.graph.addBackwardExtremities(planned.missingPrevEvents, of: head.number)
             }

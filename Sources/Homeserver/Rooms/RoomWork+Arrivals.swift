@@ -64,7 +64,7 @@ extension RoomWork {
         )
         if verdict == .accepted, !arrival.isRecommended { verdict = .softFailed(.notRecommendedByPolicyServer) }
         var placing = Placing(
-            transaction: arrival.transaction, receivedTimestamp: arrival.receivedTimestamp,
+            isFromElsewhere: true, transaction: arrival.transaction, receivedTimestamp: arrival.receivedTimestamp,
             missingPrevEvents: before.missing
         )
         switch verdict {
@@ -129,15 +129,21 @@ extension RoomWork {
     /// Makes this server's coming into a room, with the state that a server in the room gives, the room's only end: what this server
     /// may know of the room from an earlier stay is history.
     ///
+    /// - Parameter isPartial: Whether memberships have been left out of that state.
     /// - Throws: `MatrixError` 403 if that state does not allow it.
-    mutating func enter(_ join: Event, stateBefore map: StateMap, receivedTimestamp: Int64) async throws -> StoredEvent
-    {
+    mutating func enter(
+        _ join: Event, stateBefore map: StateMap, isPartial: Bool, receivedTimestamp: Int64
+    ) async throws -> StoredEvent {
         let known = try await load([join.eventID])[join.eventID]
         if let known, known.isInGraph { return known }
         let before = plan(PlannedState(base: head.place, changes: head.state.changes(to: map), map: map))
         let memberships = try await setCurrent(before, changes: head.state.changes(to: map))
+        try await recount()
         let keys = Authorization.requiredKeys(for: join)
-        if case .failure(let rejection) = Authorization.check(join, against: try await authState(before, keys)) {
+        // Where memberships have been left out, those that allow the join are at least among its auth events.
+        let authEvents = try await load(EventOrder.authEvents(of: join)).values.filter { $0.status != .rejected }
+        let authState = try await authState(before, keys, filledBy: authEvents, isPartial: isPartial)
+        if case .failure(let rejection) = Authorization.check(join, against: authState) {
             throw MatrixError(rejection)
         }
         head.extremities = []
@@ -147,7 +153,9 @@ extension RoomWork {
         if let known { number = known.number } else { number = try await services.eventNumbers.next() }
         let stored = try await place(
             join, as: number, before: before,
-            Placing(receivedTimestamp: receivedTimestamp, missingPrevEvents: missing, relay: .handedOver)
+            Placing(
+                isFromElsewhere: true, receivedTimestamp: receivedTimestamp, missingPrevEvents: missing,
+                relay: .handedOver)
         )
         // The join itself has the last word on its user, who may have been invited in that state.
         let own = Set(planned[planned.count - 1].memberships.map(\.user))

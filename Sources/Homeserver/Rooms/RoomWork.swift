@@ -11,6 +11,8 @@ struct PlannedEvent: Sendable {
     let status: EventStatus
     /// Where clients see it.
     let timeline: Timeline
+    /// Whether it was not made here and now: others may have named or redacted it before it came.
+    let isFromElsewhere: Bool
     /// The event whose place in the state before it it takes.
     let replaces: EventNumber?
     let transaction: EventTransaction?
@@ -100,16 +102,19 @@ struct RoomWork: Sendable {
 
     /// A state with the events of `keys`, as the authorization rules ask for it.
     ///
-    /// - Parameter authEvents: Where not all memberships of the room are known, those that an event itself names fill the gaps.
+    /// - Parameters:
+    ///   - authEvents: Where not all memberships of the room are known, those that an event itself names fill the gaps.
+    ///   - isPartial: Whether they are not, although the store does not say so yet.
     func authState(
-        _ state: WorkingState, _ keys: [StateKey], filledBy authEvents: some Sequence<StoredEvent> = []
+        _ state: WorkingState, _ keys: [StateKey], filledBy authEvents: some Sequence<StoredEvent> = [],
+        isPartial: Bool = false
     ) async throws -> LaneAuthState {
         var events: [StateKey: StoredEvent] = [:]
         for key in keys {
             guard let number = try await services.store.number(of: key), let event = state.map[number] else { continue }
             events[key] = try await load(event)
         }
-        if services.store.partialJoin(of: head.number) != nil {
+        if isPartial || services.store.partialJoin(of: head.number) != nil {
             for event in authEvents where event.event.type == .member && event.status != .rejected {
                 guard let key = event.event.state, keys.contains(key), events[key] == nil else { continue }
                 events[key] = event
@@ -138,6 +143,7 @@ struct RoomWork: Sendable {
     struct Placing {
         var status = EventStatus.accepted
         var timeline = PlannedEvent.Timeline.end
+        var isFromElsewhere = false
         var transaction: EventTransaction?
         var receivedTimestamp: Int64
         var missingPrevEvents: [EventID] = []
@@ -165,7 +171,8 @@ struct RoomWork: Sendable {
         placesAfter[number] = after.place
         var planned = PlannedEvent(
             number: number, event: event, sender: sender, stateKey: stateKey, status: placing.status,
-            timeline: placing.timeline, replaces: stateKey.flatMap { before.map[$0] },
+            timeline: placing.timeline, isFromElsewhere: placing.isFromElsewhere,
+            replaces: stateKey.flatMap { before.map[$0] },
             transaction: placing.transaction, missingPrevEvents: placing.missingPrevEvents,
             receivedTimestamp: placing.receivedTimestamp, stateAfter: after.place, relay: placing.relay
         )
@@ -234,6 +241,16 @@ struct RoomWork: Sendable {
         return memberships
     }
 
+    /// Counts anew who is joined and invited: what this server knew of the room while it was not in it does not count.
+    mutating func recount() async throws {
+        head.joinedCount = 0
+        head.invitedCount = 0
+        for event in try await view.allEvents()
+        where event.event.type == .member && event.event.stateKey.flatMap({ UserID($0.string) }) != nil {
+            count(nil, Membership(of: event.event))
+        }
+    }
+
     private mutating func count(_ old: Membership?, _ new: Membership?) {
         if old == .join { head.joinedCount -= 1 }
         if old == .invite { head.invitedCount -= 1 }
@@ -256,8 +273,8 @@ struct RoomWork: Sendable {
                 planned.redactsUnknown = target
             }
         }
-        // What came before the event it redacts. Events of our own users cannot have been redacted before they were made.
-        guard planned.event.sender.server != services.serverName else { return }
+        // What came before the event it redacts.
+        guard planned.isFromElsewhere else { return }
         let id = planned.event.eventID
         for number in try await services.store.read({ try $0.graph.pendingRedactions(of: id) }) {
             guard let redaction = try await load(number), redaction.status == .accepted,

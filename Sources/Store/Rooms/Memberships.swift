@@ -223,6 +223,19 @@ public struct MembershipWriter {
         writer.announce(.room(room))
     }
 
+    /// Removes the memberships of a room that no event of its state gives: what users were told while this server was not in it.
+    ///
+    /// - Parameter events: The events that give the others.
+    /// - Returns: Whose memberships those were.
+    public func removeAll(in room: RoomNumber, except events: [EventNumber]) throws -> [UserNumber] {
+        let users = try writer.sql.all(
+            "SELECT user_num FROM memberships WHERE room_num = $1 AND NOT event_num IN list($2) ORDER BY user_num",
+            room, events.sqlList
+        ) { try $0.number(0, as: UserNumber.self) }
+        for user in users { try remove(of: user, in: room) }
+        return users
+    }
+
     /// Marks a room as forgotten by a user who is not in it.
     ///
     /// - Returns: Whether there was something to forget.

@@ -227,16 +227,21 @@ extension RoomService {
         let entering = join
         let now = services.clock.now
         let stored = try await lane.perform { work in
-            try await work.enter(entering, stateBefore: state, receivedTimestamp: now)
+            try await work.enter(
+                entering, stateBefore: state, isPartial: answer.membersOmitted, receivedTimestamp: now)
         } alongside: { writer, number in
-            // What invitations told is not needed any more.
+            // What invitations told is not needed any more, and those that the room knows nothing of have come to nothing.
             try writer.graph.removeStrippedStates(of: number)
-            guard answer.membersOmitted, let event = try writer.read.events.event(entering.eventID) else {
+            let join = try writer.read.events.event(entering.eventID)
+            let known = state.map(\.value) + [join?.number].compactMap { $0 }
+            let strangers = try writer.memberships.removeAll(in: number, except: known)
+            if !strangers.isEmpty { try writer.journal.append(.memberships(number, of: strangers)) }
+            guard answer.membersOmitted, let join else {
                 try writer.graph.setComplete(number)
                 return
             }
             try writer.graph.setPartial(
-                PartialJoin(room: number, event: event.number, via: server, servers: answer.serversInRoom))
+                PartialJoin(room: number, event: join.number, via: server, servers: answer.serversInRoom))
         }
         if answer.membersOmitted { Task { _ = await partialRooms.complete(number, self) } }
         services.logger.info(
@@ -275,11 +280,14 @@ extension RoomService {
         let eventNumber = try await services.eventNumbers.next()
         let key = try await store.intern([StateKey(.member, event.stateKey?.string ?? "")])[0]
         let now = services.clock.now
+        let local = serverName
         try await store.write { writer in
             if try writer.read.rooms.room(number) == nil {
                 try writer.rooms.insert(number, event.roomID, version: event.version)
             }
             if try writer.read.events.event(event.eventID)?.position != nil { return }
+            // Meanwhile this server may have come in: then its state says who is a member.
+            if try writer.read.memberships.hasJoined(from: local, in: number) { return }
             let replaces = try writer.read.memberships.membership(of: user, in: number)?.event
             let position = try writer.journal.reserve(1)
             let stored = StoredEvent(
