@@ -89,6 +89,9 @@ extension RoomService {
             throw MatrixError.badJSON("There is no such membership")
         }
         let number = try await number(of: room)
+        if target == sender.id, try await !participates(in: number) {
+            return try await enterOrLeave(membership, content: content, number, room, by: sender)
+        }
         if target != sender.id { try await awaitCompletion(of: number) }
         var value = content.value
         if membership == .join || membership == .knock, target == sender.id {
@@ -110,6 +113,25 @@ extension RoomService {
             }
             return [EventDraft(sender: sender.id, type: .member, stateKey: key, content: content)]
         }.id
+    }
+
+    /// Sets the membership that somebody has of a room which this server is not in: through the servers that are.
+    private func enterOrLeave(
+        _ membership: Membership, content: JSON, _ number: RoomNumber, _ room: RoomID, by sender: Requester
+    ) async throws -> EventID {
+        let reason = content["reason"]?.string
+        switch membership {
+        case .join:
+            var extra = content.value.object ?? [:]
+            extra["membership"] = nil
+            try await join(room, by: sender, extra: extra)
+        case .knock: try await knock(on: room, by: sender, reason: reason)
+        case .leave: try await leave(room, by: sender, reason: reason)
+        case .invite, .ban: throw MatrixError.forbidden("You are not in this room")
+        }
+        let record = try await store.read { try $0.memberships.membership(of: sender.number, in: number) }
+        guard let record, let event = try await store.event(record.event) else { throw MatrixError.internalError }
+        return event.event.eventID
     }
 
     /// The aliases that a room calls its own must lead to it.
