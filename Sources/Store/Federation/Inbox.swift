@@ -25,11 +25,14 @@ public struct InboxReader {
     }
 
     /// What waits for a room, in the order of arrival.
-    public func items(for room: RoomNumber, limit: Int) throws -> [InboxItem] {
+    ///
+    /// - Parameter excluded: What is left out, by number.
+    public func items(for room: RoomNumber, except excluded: [Int64] = [], limit: Int) throws -> [InboxItem] {
         try sql.all(
-            "SELECT num, event_id, origin, received_ts, json FROM inbox WHERE room_num = $1 ORDER BY num LIMIT $2",
-            room,
-            limit
+            """
+            SELECT num, event_id, origin, received_ts, json FROM inbox
+            WHERE room_num = $1 AND NOT num IN list($3) ORDER BY num LIMIT $2
+            """, room, limit, excluded
         ) { row in
             InboxItem(
                 number: try row.int(0), id: try row.identifier(1), origin: try row.identifier(2),

@@ -30,7 +30,7 @@ struct FederationTraffic: Sendable {
             accepts: { policy.permits($0) }
         )
         self.devices = devices
-        inbox = RoomInbox(rooms: rooms, remote: federation.client, checker: checker)
+        inbox = RoomInbox(rooms: rooms, remote: federation.client, checker: checker, scheduler: scheduler)
         let logger = Logger(label: "chappe.federation.receiver")
         let ephemera = EphemeralIntake(
             store: store, clock: clock, rooms: rooms, typing: users.typing, receipts: users.receipts,

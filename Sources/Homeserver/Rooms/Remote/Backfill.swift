@@ -95,9 +95,12 @@ final class Backfill: Sendable {
             var arrival = Arrival(event: event, receivedTimestamp: services.clock.now, place: .history)
             if event.prevEvents.contains(where: { !inside.contains($0) && known[$0] == nil }) {
                 states += 1
-                guard states <= Self.maximumStates,
-                    let state = try await fetcher.state(before: event.eventID, of: head, from: server)
-                else { continue }
+                guard states <= Self.maximumStates else { continue }
+                let given: StateMap?
+                do { given = try await fetcher.state(before: event.eventID, of: head, from: server) } catch is OutOfReach {
+                    continue
+                }
+                guard let state = given else { continue }
                 arrival.stateBefore = state
             }
             arrivals.append(arrival)

@@ -16,6 +16,8 @@ struct MissingEventsFetcher: Sendable {
         var requests = 40
         /// Places at which the state is asked for because what comes before is not fetched.
         var states = 10
+        /// Servers that are asked beside the one that the event came from.
+        var otherServers = 2
         /// Events of a state that are fetched one by one; beyond, the whole state is asked for at once.
         var singleEvents = 20
     }
@@ -31,69 +33,91 @@ struct MissingEventsFetcher: Sendable {
     ///
     /// - Parameters:
     ///   - arrival: The event.
-    ///   - origin: The server that has what is missing.
+    ///   - origin: The server that should have what is missing; others in the room are asked if it does not give it.
     ///   - relay: How the event reaches other servers, if not simply by its sender's server.
     ///   - alongside: What is stored in the transaction that stores the event.
     /// - Returns: What became of the event; `nil` if it cannot be decided on, and so is not kept.
+    /// - Throws: ``OutOfReach`` if it may be possible to decide on it later.
     func admit(
         _ arrival: Arrival, to lane: RoomLane, from origin: ServerName, relay: EventRelay? = nil,
         alongside: @escaping @Sendable (StoreWriter, RoomNumber) throws -> Void = { _, _ in }
     ) async throws -> Admitted? {
         var arrival = arrival
         arrival.relay = relay
+        let servers: [ServerName]
         do {
             let arrival = arrival
             return try await lane.perform({ try await $0.admit(arrival) }, alongside: alongside)
         } catch let missing as MissingEvents {
             guard let room = try await lane.head() else { return nil }
+            servers = try await self.servers(origin, room)
             if !missing.prevEvents.isEmpty {
-                try await fill(before: arrival.event, of: room, lane, from: origin)
+                try await fill(before: arrival.event, of: room, lane, from: servers)
             }
         }
         // Now the events before it are there, or their states have to be asked for.
-        return try await admitOnStates(arrival, to: lane, from: origin, alongside: alongside)
+        return try await admitOnStates(arrival, to: lane, from: servers, alongside: alongside)
+    }
+
+    /// The servers that are asked, in that order.
+    private func servers(_ origin: ServerName, _ room: RoomHead) async throws -> [ServerName] {
+        let others = try await services.store.read { try $0.memberships.servers(in: room.number, limit: 20) }
+        let rest = others.filter { $0 != origin && $0 != services.serverName }
+        return [origin] + rest.prefix(budget.otherServers)
     }
 
     // MARK: Events before
 
-    /// Fetches and decides on what is between an event and what this server has.
-    private func fill(before event: Event, of room: RoomHead, _ lane: RoomLane, from origin: ServerName) async throws {
+    /// Fetches and decides on what is between an event and what this server has, as far as it can be had.
+    private func fill(
+        before event: Event, of room: RoomHead, _ lane: RoomLane, from servers: [ServerName]
+    ) async throws {
         guard let id = room.id else { return }
         var found: [EventID: Event] = [:]
         var requests = 0
         var open = [event.eventID]
         var isFirst = true
-        while !open.isEmpty, requests < budget.requests, found.count < budget.events {
+        var servers = servers[...]
+        while let server = servers.first, !open.isEmpty, requests < budget.requests, found.count < budget.events {
             requests += 1
-            let texts: [[UInt8]]
+            let before = found.count
             do {
-                if isFirst {
-                    let earliest = Array(room.extremities.map(\.id).prefix(Event.maximumPrevEvents))
-                    texts = try await remote.missingEvents(
-                        in: id, before: open, after: earliest, limit: 20,
-                        minimumDepth: max(0, room.extremities.map(\.depth).min() ?? 0), at: origin
-                    )
-                } else {
-                    texts = try await remote.backfill(id, from: open, limit: 100, at: origin)
+                let texts =
+                    isFirst
+                    ? try await missingEvents(before: open, of: room, id, at: server)
+                    : try await remote.backfill(id, from: open, limit: 100, at: server)
+                for case .success(let new) in await checker.check(texts: texts, version: room.version, room: id)
+                where new.eventID != event.eventID {
+                    found[new.eventID] = new
                 }
+                if found.count == before, !isFirst { servers.removeFirst() }
             } catch {
                 services.logger.info(
-                    "missing events cannot be had", metadata: ["origin": "\(origin)", "error": "\(error.message)"])
-                break
+                    "missing events cannot be had", metadata: ["server": "\(server)", "error": "\(error.message)"])
+                servers.removeFirst()
             }
-            let before = found.count
-            for case .success(let new) in await checker.check(texts: texts, version: room.version, room: id)
-            where new.eventID != event.eventID {
-                found[new.eventID] = new
-            }
-            if found.count == before, !isFirst { break }
             isFirst = false
             open = try await unknown(among: found, with: event, room.number)
         }
         for next in EventOrder.timeline(found.values) {
             let arrival = Arrival(event: next, receivedTimestamp: services.clock.now)
-            _ = try await admitOnStates(arrival, to: lane, from: origin)
+            do {
+                _ = try await admitOnStates(arrival, to: lane, from: Array(servers))
+            } catch is OutOfReach {
+                // Then what builds on it is out of reach too, unless its state can be had.
+                continue
+            }
         }
+    }
+
+    private func missingEvents(
+        before events: [EventID], of room: RoomHead, _ id: RoomID, at server: ServerName
+    ) async throws(RemoteServerFailure) -> [[UInt8]] {
+        let earliest = Array(room.extremities.map(\.id).prefix(Event.maximumPrevEvents))
+        return try await remote.missingEvents(
+            in: id, before: events, after: earliest, limit: 20,
+            minimumDepth: max(0, room.extremities.map(\.depth).min() ?? 0), at: server
+        )
     }
 
     /// Of the events found, those that build on something unknown: from there on back more has to be fetched.
@@ -107,13 +131,14 @@ struct MissingEventsFetcher: Sendable {
 
     // MARK: States and authorization
 
-    /// Decides on an event; where what comes before it is missing, on the states that `origin` gives.
+    /// Decides on an event; where what comes before it is missing, on the states that `servers` give.
     private func admitOnStates(
-        _ arrival: Arrival, to lane: RoomLane, from origin: ServerName,
+        _ arrival: Arrival, to lane: RoomLane, from servers: [ServerName],
         alongside: @escaping @Sendable (StoreWriter, RoomNumber) throws -> Void = { _, _ in }
     ) async throws -> Admitted? {
         var arrival = arrival
-        var hasAskedForAuthEvents = false
+        var knowing = servers[...]
+        var isOutOfReach = false
         while true {
             do {
                 let ready = arrival
@@ -123,12 +148,17 @@ struct MissingEventsFetcher: Sendable {
                 if !missing.prevEvents.isEmpty, arrival.statesAfter.isEmpty {
                     guard missing.prevEvents.count <= budget.states else { return nil }
                     for id in missing.prevEvents {
-                        guard let state = try await state(after: id, of: room, from: origin) else { return nil }
+                        guard let state = try await state(after: id, of: room, from: servers) else { return nil }
                         arrival.statesAfter[id] = state
                     }
-                } else if !missing.authEvents.isEmpty, !hasAskedForAuthEvents {
-                    hasAskedForAuthEvents = true
-                    try await fetchAuthChain(of: arrival.event, room, from: origin)
+                } else if !missing.authEvents.isEmpty, let server = knowing.popFirst() {
+                    do {
+                        try await fetchAuthChain(of: arrival.event, room, from: server)
+                    } catch is OutOfReach {
+                        isOutOfReach = true
+                    }
+                } else if isOutOfReach {
+                    throw OutOfReach()
                 } else {
                     return nil
                 }
@@ -136,27 +166,39 @@ struct MissingEventsFetcher: Sendable {
         }
     }
 
-    /// Fetches what allows an event.
-    private func fetchAuthChain(of event: Event, _ room: RoomHead, from origin: ServerName) async throws {
+    /// Fetches what allows an event, as far as a server has it.
+    private func fetchAuthChain(of event: Event, _ room: RoomHead, from server: ServerName) async throws {
         guard let id = room.id else { return }
         do {
-            let texts = try await remote.authChain(of: event.eventID, in: id, at: origin)
+            let texts = try await remote.authChain(of: event.eventID, in: id, at: server)
             let events = await checker.check(texts: texts, version: room.version, room: id).compactMap { try? $0.get() }
             _ = try await stateImport.keep(events, room: id, version: room.version, number: room.number)
         } catch let error as RemoteServerFailure {
-            services.logger.info(
-                "an auth chain cannot be had", metadata: ["origin": "\(origin)", "error": "\(error.message)"])
+            try note(error, "an auth chain cannot be had", server)
         }
     }
 
-    /// The state after an event that this server does not have in its graph; `nil` if it cannot be had.
-    private func state(after event: EventID, of room: RoomHead, from origin: ServerName) async throws -> StateMap? {
-        guard let id = room.id, var map = try await state(before: event, of: room, from: origin) else { return nil }
+    /// The state after an event that this server does not have in its graph; `nil` if no server has it.
+    private func state(after event: EventID, of room: RoomHead, from servers: [ServerName]) async throws -> StateMap? {
+        var isOutOfReach = false
+        for server in servers {
+            do {
+                if let state = try await state(after: event, of: room, from: server) { return state }
+            } catch is OutOfReach {
+                isOutOfReach = true
+            }
+        }
+        if isOutOfReach { throw OutOfReach() }
+        return nil
+    }
+
+    private func state(after event: EventID, of room: RoomHead, from server: ServerName) async throws -> StateMap? {
+        guard let id = room.id, var map = try await state(before: event, of: room, from: server) else { return nil }
         let own: Event?
         if let known = try await services.store.event(event), known.room == room.number {
             own = known.event
         } else {
-            own = try await fetch([event], of: room, from: origin).first
+            own = try await fetch([event], of: room, from: server)[event].flatMap { try? $0.get() }
         }
         guard let own else { return nil }
         let kept = try await stateImport.keep([own], room: id, version: room.version, number: room.number)
@@ -164,22 +206,27 @@ struct MissingEventsFetcher: Sendable {
         return map
     }
 
-    /// The state before an event, as another server gives it; `nil` if it cannot be had.
-    func state(before event: EventID, of room: RoomHead, from origin: ServerName) async throws -> StateMap? {
+    /// The state before an event, as a server gives it; `nil` if it does not have all of it.
+    ///
+    /// - Throws: ``OutOfReach`` if it cannot be reached.
+    func state(before event: EventID, of room: RoomHead, from server: ServerName) async throws -> StateMap? {
         guard let id = room.id else { return nil }
         do {
-            let ids = try await remote.stateIDs(before: event, in: id, at: origin)
+            let ids = try await remote.stateIDs(before: event, in: id, at: server)
             let known = try await services.store.events(Set(ids.state + ids.authChain)).filter {
                 $0.value.room == room.number
             }
             let missing = Set(ids.state + ids.authChain).filter { known[$0] == nil }
             if missing.count > budget.singleEvents {
-                let whole = try await remote.state(before: event, in: id, at: origin)
+                let whole = try await remote.state(before: event, in: id, at: server)
                 _ = try await stateImport(
                     state: whole.state, authChain: whole.authChain, room: id, version: room.version,
                     number: room.number)
             } else if !missing.isEmpty {
-                let events = try await fetch(Array(missing), of: room, from: origin)
+                let found = try await fetch(missing.sorted(), of: room, from: server)
+                // A state without what is said to be in it would be another.
+                guard missing.allSatisfy({ found[$0] != nil }) else { return nil }
+                let events = found.values.compactMap { try? $0.get() }
                 _ = try await stateImport.keep(events, room: id, version: room.version, number: room.number)
             }
             var map = StateMap()
@@ -189,31 +236,60 @@ struct MissingEventsFetcher: Sendable {
             }
             return map.isEmpty ? nil : map
         } catch let error as RemoteServerFailure {
-            services.logger.info(
-                "a state cannot be had", metadata: ["origin": "\(origin)", "error": "\(error.message)"])
+            try note(error, "a state cannot be had", server)
             return nil
         }
     }
 
-    /// Single events, those left out that cannot be had.
-    private func fetch(_ ids: [EventID], of room: RoomHead, from origin: ServerName) async throws -> [Event] {
-        guard let id = room.id else { return [] }
-        let texts = await withTaskGroup(of: [UInt8]?.self) { group in
-            var texts: [[UInt8]] = []
+    /// - Throws: ``OutOfReach`` if the failure says nothing about what the server has.
+    private func note(_ error: RemoteServerFailure, _ message: Logger.Message, _ server: ServerName) throws {
+        services.logger.info(message, metadata: ["server": "\(server)", "error": "\(error.message)"])
+        if !error.isDefinite { throw OutOfReach() }
+    }
+
+    /// Single events, those left out that the server does not have.
+    ///
+    /// - Returns: For each the event or what is wrong with it.
+    /// - Throws: `RemoteServerFailure` if one of them cannot be had now.
+    private func fetch(
+        _ ids: [EventID], of room: RoomHead, from server: ServerName
+    ) async throws -> [EventID: Result<Event, EventFlaw>] {
+        guard let id = room.id else { return [:] }
+        let texts = try await withThrowingTaskGroup(of: (EventID, [UInt8]?).self) { group in
+            var texts: [(EventID, [UInt8])] = []
             var rest = ids[...]
             func start() {
                 guard let next = rest.popFirst() else { return }
-                group.addTask { try? await remote.event(next, at: origin) }
+                group.addTask {
+                    do throws(RemoteServerFailure) {
+                        return (next, try await remote.event(next, at: server))
+                    } catch {
+                        if error.isDefinite { return (next, nil) }
+                        throw error
+                    }
+                }
             }
             for _ in 0..<5 { start() }
-            for await text in group {
-                if let text { texts.append(text) }
+            for try await (id, text) in group {
+                if let text { texts.append((id, text)) }
                 start()
             }
             return texts
         }
-        let wanted = Set(ids)
-        return await checker.check(texts: texts, version: room.version, room: id).compactMap { try? $0.get() }
-            .filter { wanted.contains($0.eventID) }
+        let checked = await checker.check(texts: texts.map(\.1), version: room.version, room: id)
+        var found: [EventID: Result<Event, EventFlaw>] = [:]
+        for ((wanted, _), outcome) in zip(texts, checked) {
+            if case .success(let event) = outcome, event.eventID != wanted { continue }
+            found[wanted] = outcome
+        }
+        return found
     }
+}
+
+/// What an event builds on cannot be had now, but perhaps later: a server that may have it could not be reached.
+struct OutOfReach: Error {}
+
+extension MatrixError {
+    /// What another server, or a client, is told then.
+    static let outOfReach = MatrixError.unavailable("What this event builds on cannot be had now")
 }

@@ -260,7 +260,12 @@ extension RoomService {
         else { throw MatrixError(502, .unknown, "The room's server did not sign the join") }
         let fetcher = MissingEventsFetcher(services: services, remote: federation.remote, checker: federation.checker)
         let arrival = Arrival(event: signed, receivedTimestamp: services.clock.now)
-        let admitted = try await fetcher.admit(arrival, to: lane(number), from: server, relay: .handedOver)
+        let admitted: Admitted?
+        do {
+            admitted = try await fetcher.admit(arrival, to: lane(number), from: server, relay: .handedOver)
+        } catch is OutOfReach {
+            throw MatrixError.outOfReach
+        }
         guard case .decided(_, .accepted)? = admitted else {
             throw MatrixError.forbidden("The room does not allow this join")
         }

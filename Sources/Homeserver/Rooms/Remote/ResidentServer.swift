@@ -78,7 +78,12 @@ extension RoomService {
         let event = try await checkedMembership(membership, json, id: id, room: room, from: origin, head, federation)
         let arrival = Arrival(event: event, receivedTimestamp: services.clock.now)
         let fetcher = MissingEventsFetcher(services: services, remote: federation.remote, checker: federation.checker)
-        let admitted = try await fetcher.admit(arrival, to: lane, from: origin, relay: .onBehalf(of: origin))
+        let admitted: Admitted?
+        do {
+            admitted = try await fetcher.admit(arrival, to: lane, from: origin, relay: .onBehalf(of: origin))
+        } catch is OutOfReach {
+            throw MatrixError.outOfReach
+        }
         switch admitted {
         case .known(let stored) where stored.status == .accepted: return stored
         case .decided(let stored, .accepted):

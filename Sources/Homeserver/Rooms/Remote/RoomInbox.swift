@@ -12,11 +12,26 @@ public final class RoomInbox: Sendable {
         var active: [RoomNumber: Bool] = [:]
         /// Rooms that wait for their turn.
         var waiting: [RoomNumber] = []
+        /// Events that are looked at again later, by their numbers.
+        var deferred: [RoomNumber: [Int64: Deferral]] = [:]
         var isStopped = false
+
+        /// Forgets that an event was put off.
+        mutating func forget(_ number: Int64, of room: RoomNumber) {
+            deferred[room]?[number] = nil
+            if deferred[room]?.isEmpty == true { deferred[room] = nil }
+        }
+    }
+
+    /// An event whose turn comes again, because servers that have what it builds on could not be reached.
+    private struct Deferral {
+        var attempts = 0
+        var isDue = false
     }
 
     private let rooms: RoomService
     private let fetcher: MissingEventsFetcher
+    private let scheduler: any Scheduler
     private let state = Mutex(State())
 
     /// Rooms worked on at the same time.
@@ -25,6 +40,12 @@ public final class RoomInbox: Sendable {
     private static let batchSize = 50
     /// Events that may wait for one room: beyond, no more are taken.
     private static let maximumWaiting = 20_000
+    /// Events of one room that wait until servers can be reached again.
+    private static let maximumDeferred = 100
+    /// After how long such an event is looked at again, in milliseconds: first, and at the most.
+    private static let deferralMilliseconds: ClosedRange<Int64> = 10_000...600_000
+    /// For how long such an event is kept, in milliseconds.
+    private static let keepingMilliseconds: Int64 = 86_400_000
 
     private var store: Store { rooms.store }
 
@@ -32,8 +53,10 @@ public final class RoomInbox: Sendable {
     ///   - rooms: The rooms.
     ///   - remote: Where missing events are had from.
     ///   - checker: Checks events.
-    public init(rooms: RoomService, remote: any RemoteRooms, checker: EventChecker) {
+    ///   - scheduler: Comes back to what could not be decided on.
+    public init(rooms: RoomService, remote: any RemoteRooms, checker: EventChecker, scheduler: any Scheduler) {
         self.rooms = rooms
+        self.scheduler = scheduler
         fetcher = MissingEventsFetcher(services: rooms.services, remote: remote, checker: checker)
     }
 
@@ -100,8 +123,10 @@ public final class RoomInbox: Sendable {
                 if try await workOnce(on: room) { continue }
             } catch {
                 rooms.services.logger.error(
-                    "events from other servers could not be looked at; again when more come",
+                    "events from other servers could not be looked at; again later",
                     metadata: ["room": "\(room)", "error": "\(error)"])
+                let failed = room
+                scheduler.after(milliseconds: Self.deferralMilliseconds.lowerBound) { [weak self] in self?.wake(failed) }
             }
             let current = room
             let next = state.withLock { state -> RoomNumber? in
@@ -126,7 +151,10 @@ public final class RoomInbox: Sendable {
     /// - Returns: Whether more may wait.
     private func workOnce(on room: RoomNumber) async throws -> Bool {
         if state.withLock({ $0.isStopped }) { return false }
-        let items = try await store.read { try $0.inbox.items(for: room, limit: Self.batchSize) }
+        let deferred = state.withLock { $0.deferred[room]?.filter { !$0.value.isDue }.keys.sorted() ?? [] }
+        let items = try await store.read {
+            try $0.inbox.items(for: room, except: deferred, limit: Self.batchSize)
+        }
         guard !items.isEmpty else { return false }
         let lane = rooms.lane(room)
         guard let head = try await lane.head() else {
@@ -146,18 +174,58 @@ public final class RoomInbox: Sendable {
         let decided = try await decide(arrivals, lane)
         // Those that lacked something, one after the other, with what can be had from elsewhere.
         if decided < arrivals.count {
-            let (item, arrival) = arrivals[decided]
+            try await fetchAndDecide(arrivals[decided].0, arrivals[decided].1, lane)
+        }
+        return true
+    }
+
+    /// Decides on an event with what can be had from other servers.
+    private func fetchAndDecide(_ item: InboxItem, _ arrival: Arrival, _ lane: RoomLane) async throws {
+        do {
             let outcome = try await fetcher.admit(arrival, to: lane, from: item.origin) { writer, _ in
                 try writer.inbox.remove([item.number])
             }
-            if outcome == nil {
-                rooms.services.logger.notice(
-                    "an event is dropped: what it builds on cannot be had",
-                    metadata: ["room": "\(head.id?.string ?? "")", "event": "\(item.id)", "origin": "\(item.origin)"])
-                _ = try await drop([item])
+            state.withLock { $0.forget(item.number, of: lane.number) }
+            if outcome != nil { return }
+        } catch is OutOfReach {
+            if let delay = later(item, of: lane.number) {
+                let room = lane.number
+                scheduler.after(milliseconds: delay) { [weak self] in self?.retry(item.number, of: room) }
+                return
             }
         }
-        return true
+        rooms.services.logger.notice(
+            "an event is dropped: what it builds on cannot be had",
+            metadata: ["room": "\(lane.number)", "event": "\(item.id)", "origin": "\(item.origin)"])
+        _ = try await drop([item])
+    }
+
+    /// Puts an event off that cannot be decided on now.
+    ///
+    /// - Returns: For how long, in milliseconds; `nil` if it has been kept long enough, or too many others are.
+    private func later(_ item: InboxItem, of room: RoomNumber) -> Int64? {
+        let isOld = rooms.services.clock.now >= item.receivedTimestamp + Self.keepingMilliseconds
+        return state.withLock { state in
+            let known = state.deferred[room]?[item.number]
+            guard !isOld, known != nil || state.deferred[room]?.count ?? 0 < Self.maximumDeferred else {
+                state.forget(item.number, of: room)
+                return nil
+            }
+            let attempts = known?.attempts ?? 0
+            state.deferred[room, default: [:]][item.number] = Deferral(attempts: attempts + 1)
+            let range = Self.deferralMilliseconds
+            return min(range.upperBound, range.lowerBound << min(attempts, 10))
+        }
+    }
+
+    /// The time of an event that was put off has come.
+    private func retry(_ number: Int64, of room: RoomNumber) {
+        let isKnown = state.withLock { state in
+            guard state.deferred[room]?[number] != nil else { return false }
+            state.deferred[room]?[number]?.isDue = true
+            return true
+        }
+        if isKnown { wake(room) }
     }
 
     /// Decides on events as long as nothing is missing, in one go.

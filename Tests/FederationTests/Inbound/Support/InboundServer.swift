@@ -55,8 +55,8 @@ struct InboundServer: Sendable {
             signingKey: try FixedKeys.key(of: Self.name), defaultVersion: .v12,
             profiles: StoredProfiles(store: store), aliases: DirectoryAliases(store: store, directory: directory),
             activeUsers: ActiveUsers(store: store), federation: federation, logger: logger)
-        inbox = RoomInbox(rooms: rooms, remote: outside, checker: federation.checker)
         let scheduler = TaskScheduler()
+        inbox = RoomInbox(rooms: rooms, remote: outside, checker: federation.checker, scheduler: scheduler)
         typing = TypingService(store: store, clock: clock, scheduler: scheduler)
         receipts = ReceiptService(store: store, clock: clock)
         presence = PresenceService(store: store, clock: clock, scheduler: scheduler)
