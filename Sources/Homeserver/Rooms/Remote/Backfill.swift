@@ -97,7 +97,9 @@ final class Backfill: Sendable {
                 states += 1
                 guard states <= Self.maximumStates else { continue }
                 let given: StateMap?
-                do { given = try await fetcher.state(before: event.eventID, of: head, from: server) } catch is OutOfReach {
+                do {
+                    given = try await fetcher.state(before: event.eventID, of: head, from: server)
+                } catch is OutOfReach {
                     continue
                 }
                 guard let state = given else { continue }

@@ -126,7 +126,8 @@ public final class RoomInbox: Sendable {
                     "events from other servers could not be looked at; again later",
                     metadata: ["room": "\(room)", "error": "\(error)"])
                 let failed = room
-                scheduler.after(milliseconds: Self.deferralMilliseconds.lowerBound) { [weak self] in self?.wake(failed) }
+                scheduler.after(milliseconds: Self.deferralMilliseconds.lowerBound) { [weak self] in self?.wake(failed)
+                }
             }
             let current = room
             let next = state.withLock { state -> RoomNumber? in
