@@ -34,6 +34,13 @@ import Testing
             await #expect(throws: FakeServer.Refusal(status: 404, code: "M_NOT_FOUND")) {
                 try await other.ask(GetEventRequest(id))
             }
+            await #expect(throws: FakeServer.Refusal(status: 403, code: "M_FORBIDDEN")) {
+                try await other.ask(BackfillRequest(room, from: [id], limit: 5))
+            }
+            await #expect(throws: FakeServer.Refusal(status: 403, code: "M_FORBIDDEN")) {
+                try await other.ask(
+                    MissingEventsRequest(in: room, before: [id], after: [], limit: 5, minimumDepth: 0))
+            }
             try await other.join(room, as: bob)
             let text = try await other.ask(GetEventRequest(id))
             let event = try Event(parsing: text, version: .v12)

@@ -20,7 +20,7 @@ extension RoomQueries {
         let limit = min(max(limit, 1), Self.maximumBackfill)
         let starts = Array(starts.prefix(Self.maximumStarts))
         let events = try await walk(from: starts, in: asked.room, limit: limit)
-        return try await texts(of: events, asked, for: server)
+        return try await told(events, asked, to: server)
     }
 
     /// Events between those that a server has and those that it knows of, oldest first.
@@ -49,7 +49,14 @@ extension RoomQueries {
         }
         let events = try await walk(
             from: starts, in: asked.room, limit: limit, notThrough: ends, minimumDepth: minimumDepth)
-        return try await texts(of: events.reversed(), asked, for: server)
+        return try await told(events.reversed(), asked, to: server)
+    }
+
+    /// - Throws: 403 `M_FORBIDDEN` for a server that is not in the room and may be told none of the events.
+    private func told(_ events: [StoredEvent], _ asked: Asked, to server: ServerName) async throws -> [[UInt8]] {
+        let texts = try await texts(of: events, asked, for: server)
+        if texts.isEmpty, !asked.takesPart { throw MatrixError.forbidden("\(server) is not in this room") }
+        return texts
     }
 
     /// The events that one comes to from `starts` going back, breadth first: newest first, and no more than `limit`.
