@@ -2,6 +2,7 @@ import Homeserver
 import Logging
 import Matrix
 import Store
+import Synchronization
 
 /// Takes in what other servers push: each transaction once, one at a time of each server, durable before it is answered.
 public final class TransactionReceiver: Sendable {
@@ -20,6 +21,12 @@ public final class TransactionReceiver: Sendable {
     private let gates = ServerGates(permits: 1, maximumWaiting: 4)
     /// Answers of the last transactions, by the bytes that they take.
     private let answers = GenerationalCache<Key, [UInt8]>(budget: 8 << 20)
+    /// When old transactions were last cleared away.
+    private let cleaned = Mutex<Int64>(0)
+
+    /// What is older is not sent again: a server that hears no answer repeats a transaction within the hour.
+    private static let memoryMilliseconds: Int64 = 7 * 86_400_000
+    private static let cleaningIntervalMilliseconds: Int64 = 600_000
 
     /// - Parameters:
     ///   - rooms: The rooms.
@@ -91,7 +98,13 @@ public final class TransactionReceiver: Sendable {
         _ sorted: EventIntake.Sorted, _ writes: [EphemeralWrite], _ id: String, _ origin: ServerName
     ) async throws -> [UInt8] {
         let now = clock.now
+        let cleans = cleaned.withLock { last in
+            guard now - last >= Self.cleaningIntervalMilliseconds else { return false }
+            last = now
+            return true
+        }
         let full = try await inbox.take(sorted.accepted, from: origin) { writer, full in
+            if cleans { try writer.receivedTransactions.forget(before: now - Self.memoryMilliseconds) }
             for write in writes { try write.perform(writer) }
             try writer.receivedTransactions.remember(
                 id, from: origin, response: Self.answer(sorted, full: full), at: now)

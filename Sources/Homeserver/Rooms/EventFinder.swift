@@ -104,20 +104,20 @@ public struct EventFinder: Sendable {
 
     // MARK: Other servers
 
-    /// Whether there may be a nearer event that this server does not have: only before the first one that it has.
+    /// Whether there may be a nearer event that this server does not have: if the next event that it has builds on unknown ones.
     private func isAtGap(_ local: StoredEvent?, _ query: Query, _ room: RoomNumber) async throws -> Bool {
         guard remote != nil, try await rooms.participates(in: room) else { return false }
-        let (hasGap, first) = try await store.read { reader in
+        let (hasGap, next) = try await store.read { reader in
             (
                 try !reader.graph.backwardExtremities(of: room, limit: 1).isEmpty,
-                try reader.events.timeline(
-                    room, after: StreamPosition(.min), through: StreamPosition(.max), limit: 1, newestFirst: false
-                ).first
+                try reader.events.nearest(to: query.timestamp, in: room, searchesForward: true, limit: 1, offset: 0)
             )
         }
         guard hasGap else { return false }
-        guard let local else { return true }
-        return query.searchesForward && local.number == first?.number
+        guard local != nil else { return true }
+        guard let next = try await store.events(next).values.first else { return false }
+        let known = try await store.events(next.event.prevEvents)
+        return !next.event.prevEvents.allSatisfy { known[$0]?.isInGraph == true }
     }
 
     /// Asks other servers, and fetches history until what they name is there.

@@ -63,10 +63,24 @@ public struct ReceivedTransactionWriter {
         return true
     }
 
-    /// Forgets what came before that time.
+    /// Rows that one cleaning removes of each kind at most.
+    private static let forgottenAtOnce = 1_000
+
+    /// Forgets what came before that time, the oldest first, some of it at a time.
     public func forget(before time: Int64) throws {
-        try writer.sql.execute("DELETE FROM received_transactions WHERE received_ts < $1", time)
-        try writer.sql.execute("DELETE FROM received_device_messages WHERE received_ts < $1", time)
+        try writer.sql.execute(
+            """
+            DELETE FROM received_transactions WHERE (origin, txn_id) IN (
+                SELECT origin, txn_id FROM received_transactions WHERE received_ts < $1
+                ORDER BY received_ts LIMIT $2)
+            """, time, Self.forgottenAtOnce
+        )
+        try writer.sql.execute(
+            """
+            DELETE FROM received_device_messages WHERE num IN (
+                SELECT num FROM received_device_messages WHERE received_ts < $1 ORDER BY received_ts LIMIT $2)
+            """, time, Self.forgottenAtOnce
+        )
     }
 }
 

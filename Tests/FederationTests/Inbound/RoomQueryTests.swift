@@ -240,7 +240,7 @@ import Testing
             for index in 0..<3 {
                 branch.append(
                     try await other.event(
-                        .message, ["body": .string("\(index)")], by: bob, in: room, after: [fork]))
+                        .message, ["body": .string("\(index)")], by: bob, in: room, after: [fork.event]))
             }
             for event in branch { try await other.send(event) }
             // The next event follows all of them.

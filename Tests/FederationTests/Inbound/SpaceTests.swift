@@ -229,4 +229,40 @@ import Testing
             #expect(answer.status == 400)
         }
     }
+    @Test func otherServersAreAskedWhereThereIsAGap() async throws {
+        try await withServer { server, other, alice in
+            let room = try await server.publicRoom(by: alice)
+            let bob = try other.user("bob")
+            try await other.join(room, as: bob)
+            server.clock.advance(milliseconds: 1_000)
+            let before = try await server.send("before", to: room, by: alice)
+            func message(_ body: String, after prev: Event?) async throws -> Event {
+                server.clock.advance(milliseconds: 1_000)
+                return try await other.event(
+                    .message, ["body": .string(body)], by: bob, in: room, after: prev.map { [$0] })
+            }
+            let lost = try await message("lost", after: nil)
+            let later = try await message("later", after: lost)
+            let state = try await server.rooms.state(of: room, by: alice)
+            server.outside.setHistory([lost.bytes], nearest: nil, state: state.map(\.event.eventID))
+            try await other.send(later)
+            #expect(try await server.timelineEvent(later.eventID) != nil)
+            func find(_ time: Int64, _ forward: Bool) async throws -> EventID {
+                let query = EventFinder.Query(room: room, timestamp: time, searchesForward: forward)
+                return try await server.finder.event(query, by: alice).event.eventID
+            }
+            // Nobody answers, or with what is no nearer.
+            #expect(try await find(lost.originServerTS, true) == later.eventID)
+            server.outside.setHistory([lost.bytes], nearest: (later.eventID, later.originServerTS), state: [])
+            #expect(try await find(lost.originServerTS, true) == later.eventID)
+            #expect(try await find(lost.originServerTS, false) == before)
+            #expect(try await server.timelineEvent(lost.eventID) == nil)
+            server.outside.setHistory([lost.bytes], nearest: (lost.eventID, lost.originServerTS), state: [])
+            // Where there is no gap, nobody is asked.
+            #expect(try await find(later.originServerTS + 1, false) == later.eventID)
+            #expect(try await server.timelineEvent(lost.eventID) == nil)
+            #expect(try await find(lost.originServerTS + 5, false) == lost.eventID)
+            #expect(try await find(lost.originServerTS, true) == lost.eventID)
+        }
+    }
 }

@@ -177,6 +177,31 @@ import Testing
         }
     }
 
+    @Test func oldTransactionsAreForgotten() async throws {
+        try await withRoom { server, other, room, alice, bob in
+            let message: JSONValue = [
+                "sender": .string(bob.string), "type": "m.test", "message_id": "once",
+                "messages": .object([alice.id.string: ["DEVICE": ["a": 1]]]),
+            ]
+            func counts() async throws -> [Int64?] {
+                try await server.store.read { reader in
+                    [
+                        try reader.sql.first("SELECT COUNT(*) FROM received_transactions") { try $0.int(0) },
+                        try reader.sql.first("SELECT COUNT(*) FROM received_device_messages") { try $0.int(0) },
+                    ]
+                }
+            }
+            try await other.send(edus: [("m.direct_to_device", message)])
+            #expect(try await counts() == [2, 1])
+            server.clock.advance(milliseconds: 6 * 86_400_000)
+            try await other.send(try await other.message("later", by: bob, in: room))
+            #expect(try await counts() == [3, 1])
+            server.clock.advance(milliseconds: 2 * 86_400_000)
+            try await other.send(try await other.message("last", by: bob, in: room))
+            #expect(try await counts() == [2, 0])
+        }
+    }
+
     @Test func largeTransactionsTakeLittleTime() async throws {
         try await withRoom { server, other, room, alice, bob in
             var events: [Event] = []

@@ -127,7 +127,7 @@ struct FakeServer: Sendable {
     /// An event on top of a room as this server has it.
     func event(
         _ type: EventType, stateKey: String? = nil, _ content: JSONValue, by sender: UserID, in room: RoomID,
-        after prevEvents: [StoredEvent]? = nil
+        after prevEvents: [Event]? = nil
     ) async throws -> Event {
         let number = try #require(try await server.store.number(of: room))
         let view = try await server.rooms.view(number)
@@ -137,21 +137,19 @@ struct FakeServer: Sendable {
         let keys = Authorization.requiredKeys(
             type: type, stateKey: stateKey.map { ExactString($0) }, sender: sender, content: content, version: version)
         for key in keys { if let event = try await view.event(key) { authEvents.append(event) } }
-        let prev: [StoredEvent]
+        let prev: [Event]
         if let prevEvents {
             prev = prevEvents
         } else {
             prev = try await server.store.read { reader in
-                try reader.events.events(try reader.rooms.forwardExtremities(number))
+                try reader.events.events(try reader.rooms.forwardExtremities(number)).map(\.event)
             }
         }
         var builder = EventBuilder(
             version: version, roomID: room, type: type, stateKey: stateKey.map { ExactString($0) }, sender: sender,
-            content: content, originServerTS: server.clock.now, depth: (prev.map(\.event.depth).max() ?? 0) + 1,
-            prevEvents: prev.map(\.event.eventID), authEvents: authEvents.map(\.event.eventID))
-        for event in prev + authEvents {
-            builder.referenceHashes[event.event.eventID] = event.event.referenceHash()
-        }
+            content: content, originServerTS: server.clock.now, depth: (prev.map(\.depth).max() ?? 0) + 1,
+            prevEvents: prev.map(\.eventID), authEvents: authEvents.map(\.event.eventID))
+        for event in prev + authEvents.map(\.event) { builder.referenceHashes[event.eventID] = event.referenceHash() }
         if version.eventIDFormat == .chosenByServer { builder.eventIDToken = UUID().uuidString }
         return try builder.build(serverName: name, signer: FixedKeys.key(of: name))
     }

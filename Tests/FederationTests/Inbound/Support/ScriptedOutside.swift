@@ -14,6 +14,7 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
         var exchanged: [JSONValue] = []
         var nearest: (event: EventID, originServerTS: Int64)?
         var history: [[UInt8]] = []
+        var state: [EventID] = []
         /// What happens while a list is on its way.
         var interruption: (@Sendable () async throws -> Void)?
     }
@@ -37,11 +38,12 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
     var askedSpaces: [RoomID] { script.withLock { $0.askedSpaces } }
     /// The uses of third-party invites that have been handed over.
     var exchanged: [JSONValue] { script.withLock { $0.exchanged } }
-    /// What `GET /timestamp_to_event` and `GET /backfill` answer.
-    func setHistory(_ texts: [[UInt8]], nearest: (event: EventID, originServerTS: Int64)) {
+    /// What `GET /timestamp_to_event`, `GET /backfill`, `GET /event` and `GET /state_ids` answer.
+    func setHistory(_ texts: [[UInt8]], nearest: (event: EventID, originServerTS: Int64)?, state: [EventID]) {
         script.withLock { script in
             script.history = texts
             script.nearest = nearest
+            script.state = state
         }
     }
 
@@ -133,13 +135,20 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
 
     func stateIDs(
         before event: EventID, in room: RoomID, at server: ServerName
-    ) async throws(RemoteServerFailure) -> (state: [EventID], authChain: [EventID]) { throw nothing }
+    ) async throws(RemoteServerFailure) -> (state: [EventID], authChain: [EventID]) {
+        let state = script.withLock { $0.state }
+        if state.isEmpty { throw nothing }
+        return (state, [])
+    }
 
     func state(
         before event: EventID, in room: RoomID, at server: ServerName
     ) async throws(RemoteServerFailure) -> (state: [[UInt8]], authChain: [[UInt8]]) { throw nothing }
 
-    func event(_ id: EventID, at server: ServerName) async throws(RemoteServerFailure) -> [UInt8] { throw nothing }
+    func event(_ id: EventID, at server: ServerName) async throws(RemoteServerFailure) -> [UInt8] {
+        guard let text = script.withLock({ $0.history.first }) else { throw nothing }
+        return text
+    }
 
     func authChain(
         of event: EventID, in room: RoomID, at server: ServerName
