@@ -19,7 +19,7 @@ final class Backfill: Sendable {
     /// Places at which the state is asked for.
     private static let maximumStates = 10
     /// How long a room whose history could not be had is left alone, in milliseconds.
-    private static let pauseMilliseconds: Int64 = 60_000
+    private static let pauseMilliseconds: Int64 = 10_000
     private static let maximumFailures = 10_000
 
     /// Fetches some of a room's history.

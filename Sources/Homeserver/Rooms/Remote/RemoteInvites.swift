@@ -26,7 +26,7 @@ extension RoomService {
         } catch {
             throw error.isDefinite
                 ? MatrixError(error)
-                : MatrixError(502, .unknown, "\(target.server) could not be reached: \(error.message)")
+                : MatrixError.notFound("\(target.server) could not be reached: \(error.message)")
         }
         guard
             case .success(let invite)? = await federation.checker.check(

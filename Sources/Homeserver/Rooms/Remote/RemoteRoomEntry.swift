@@ -167,7 +167,7 @@ extension RoomService {
         }
         if let refusal { throw refusal }
         if servers.isEmpty { throw MatrixError.notFound("No server is known that is in this room") }
-        throw MatrixError(502, .unknown, "No server that is in this room could be reached")
+        throw MatrixError.notFound("No server that is in this room could be reached")
     }
 
     /// Makes the event that a template proposes.
