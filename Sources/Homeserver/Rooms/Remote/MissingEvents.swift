@@ -99,13 +99,15 @@ struct MissingEventsFetcher: Sendable {
             isFirst = false
             open = try await unknown(among: found, with: event, room.number)
         }
-        for next in EventOrder.timeline(found.values) {
+        // A liar can invent a past without end, each event of which would have a state asked for.
+        var failures = 0
+        for next in EventOrder.timeline(found.values) where failures < budget.states {
             let arrival = Arrival(event: next, receivedTimestamp: services.clock.now)
             do {
-                _ = try await admitOnStates(arrival, to: lane, from: Array(servers))
+                if try await admitOnStates(arrival, to: lane, from: Array(servers)) == nil { failures += 1 }
             } catch is OutOfReach {
                 // Then what builds on it is out of reach too, unless its state can be had.
-                continue
+                failures += 1
             }
         }
     }
