@@ -262,7 +262,7 @@ public final class FederationClient: Sendable {
     ) async throws -> RemoteServerFailure {
         let json = try await response.collect(atMost: errorBytes).flatMap { try? JSON(parsing: $0) }
         let seconds = response.headers.first(name: "retry-after").flatMap { Int64($0) }
-        let retry = json?["retry_after_ms"]?.int ?? seconds.map { min($0, 1 << 32) * 1_000 }
+        let retry = json?["retry_after_ms"]?.int ?? seconds.map { min(max($0, 0), 1 << 32) * 1_000 }
         let status = response.status
         return RemoteServerFailure(
             status: (300..<600).contains(status) ? status : 502,

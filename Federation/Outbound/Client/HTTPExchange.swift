@@ -38,7 +38,7 @@ final class IncomingResponse: @unchecked Sendable {
     func collect(atMost limit: Int) async throws -> [UInt8]? {
         if let contentLength, contentLength > Int64(limit) { return nil }
         var bytes: [UInt8] = []
-        if let contentLength { bytes.reserveCapacity(Int(contentLength)) }
+        if let contentLength, contentLength > 0 { bytes.reserveCapacity(Int(contentLength)) }
         while let chunk = try await next() {
             guard bytes.count + chunk.count <= limit else { return nil }
             bytes += chunk

@@ -3,6 +3,7 @@ import Homeserver
 import Logging
 import Matrix
 import Store
+import Synchronization
 
 /// The keys of other servers: from memory, the database, the servers themselves, or notaries, in this order.
 ///
@@ -45,8 +46,12 @@ public final class KeyRing: ServerKeys {
     /// All known keys of a server; the cost counts keys.
     let known = GenerationalCache<ServerName, [SigningKeyID: ServerKeyRecord]>(budget: 50_000)
     let fetches = Coalescer<ServerName, Bool>()
+    /// How many servers are being asked for their keys.
+    private let openFetches = Mutex(0)
     let publication: OwnDocument
 
+    /// More servers than this are not asked at the same time, whoever wants their keys: names can be made up faster than anyone answers.
+    private static let maximumOpenFetches = 200
     /// More servers than this are asked of notaries first: a room of thousands must not need thousands of connections.
     private static let manyServers = 16
 
@@ -215,6 +220,15 @@ public final class KeyRing: ServerKeys {
 
     /// The document that a server gives out, verified.
     func directDocument(of server: ServerName) async -> KeyDocument? {
+        let isAdmitted = openFetches.withLock { open in
+            if open < Self.maximumOpenFetches { open += 1 } else { return false }
+            return true
+        }
+        guard isAdmitted else {
+            logger.warning("too many servers are asked for keys", metadata: ["server": "\(server)"])
+            return nil
+        }
+        defer { openFetches.withLock { $0 -= 1 } }
         do {
             let document = try KeyDocument(verifying: try await source.keyDocument(of: server))
             guard document.serverName == server else {
