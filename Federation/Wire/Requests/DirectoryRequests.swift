@@ -78,10 +78,9 @@ public struct PublicRoomsRequest: FederationRequest {
     /// Some thousand rooms.
     public var responseLimitBytes: Int { 8 << 20 }
 
-    /// The page as it is.
+    /// The page, with those of its rooms that are described as they must be.
     public func decode(_ json: JSON) throws(MalformedAnswer) -> JSON {
-        _ = try json.list("chunk", atMost: 50_000)
-        return json
+        AnswerShapes.publicRooms(json, try json.list("chunk", atMost: 50_000))
     }
 }
 
@@ -105,12 +104,8 @@ public struct HierarchyRequest: FederationRequest {
     /// Spaces with thousands of rooms.
     public var responseLimitBytes: Int { 8 << 20 }
 
-    /// The answer as it is.
+    /// The space, and those of its children that are described as they must be.
     public func decode(_ json: JSON) throws(MalformedAnswer) -> JSON {
-        guard try json.requiredObject("room").requiredIdentifier("room_id") as RoomID == room else {
-            throw MalformedAnswer("is about another room")
-        }
-        _ = try json.list("children", atMost: 10_000)
-        return json
+        try AnswerShapes.hierarchy(json, of: room, try json.list("children", atMost: 10_000))
     }
 }

@@ -113,8 +113,11 @@ public struct ProfileRequest: FederationRequest {
     /// A client waits.
     public var timeoutMilliseconds: Int64 { 15_000 }
 
-    /// The profile: a JSON object.
-    public func decode(_ json: JSON) throws(MalformedAnswer) -> JSON { json }
+    /// The profile: a JSON object whose known fields are of the right kind.
+    public func decode(_ json: JSON) throws(MalformedAnswer) -> JSON {
+        guard let profile = AnswerShapes.profile(json) else { throw MalformedAnswer("is no profile") }
+        return JSONValue.object(profile).json
+    }
 }
 
 /// [GET /openid/userinfo](https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1openiduserinfo)

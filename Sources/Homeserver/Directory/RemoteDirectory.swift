@@ -19,7 +19,7 @@ public protocol RemoteDirectory: Sendable {
     /// What an alias of another server stands for, or `nil` if that server cannot be reached or does not know it.
     func resolve(_ alias: RoomAlias) async throws -> ResolvedAlias?
 
-    /// A page of another server's published rooms, as that server wrote it: a JSON object.
+    /// A page of another server's published rooms: a JSON object of the form that clients are answered, whatever that server wrote.
     ///
     /// - Throws: `MatrixError` if that server cannot be reached or refuses.
     func publicRooms(of server: ServerName, _ query: PublicRoomsQuery) async throws -> JSON

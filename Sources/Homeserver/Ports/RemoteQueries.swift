@@ -16,7 +16,7 @@ public protocol RemoteHierarchies: Sendable {
     ///
     /// - Returns: The body that
     ///   [GET /hierarchy](https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1hierarchyroomid) answers: it is about
-    ///   that room and has `children`; the rest is unchecked.
+    ///   that room, and all rooms are described as they must be; `children_state` is unchecked.
     func hierarchy(
         of room: RoomID, suggestedOnly: Bool, at server: ServerName
     ) async throws(RemoteServerFailure) -> JSON

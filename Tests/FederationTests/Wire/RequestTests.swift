@@ -122,6 +122,31 @@ import Testing
         }
     }
 
+    @Test func whatClientsAreShownHasItsShape() throws {
+        let profile = ProfileRequest(of: try user(), field: nil)
+        let read = try profile.decode(
+            try JSON(parsing: #"{"displayname":1,"avatar_url":"mxc://a/b","m.tz":null,"x.y":[1]}"#))
+        #expect(String(decoding: read.bytes, as: UTF8.self) == #"{"avatar_url":"mxc://a/b","x.y":[1]}"#)
+        #expect(throws: MalformedAnswer.self) { try profile.decode(try JSON(parsing: "[]")) }
+        let good = #""room_id":"!r:x.example","num_joined_members":1,"world_readable":true,"guest_can_join":false"#
+        let rooms = PublicRoomsRequest(
+            limit: nil, since: nil, searchTerm: nil, roomTypes: nil, thirdPartyInstanceID: nil,
+            includesAllNetworks: false)
+        let page = try rooms.decode(
+            try JSON(
+                parsing: """
+                    {"chunk":[1,{"room_id":1},{\(good),"name":5,"topic":"t"},{"room_id":"x"}],"next_batch":5,
+                    "total_room_count_estimate":"x"}
+                    """))
+        #expect(page["chunk"]?.count == 1 && page["next_batch"] == nil && page["total_room_count_estimate"] == nil)
+        let room = try #require(page["chunk"]?.elements.first { _ in true })
+        #expect(room["name"] == nil && room["topic"]?.string == "t")
+        let space = HierarchyRequest(of: RoomID(trusted: "!r:x.example"), suggestedOnly: false)
+        let hierarchy = try space.decode(
+            try JSON(parsing: #"{"room":{\#(good)},"children":[5,{\#(good)}],"inaccessible_children":[5,"!s:x"]}"#))
+        #expect(hierarchy["children"]?.count == 1 && hierarchy["inaccessible_children"]?.count == 1)
+    }
+
     @Test func directoriesAreAskedByPostOnlyWithAFilter() throws {
         func request(_ term: String?, _ types: [String?]? = nil) -> PublicRoomsRequest {
             PublicRoomsRequest(
