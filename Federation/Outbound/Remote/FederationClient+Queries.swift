@@ -62,14 +62,7 @@ extension FederationClient: RemoteProfiles {
     /// - Throws: 404 if there is none, 403 if the server does not tell; 502 if the server cannot be asked.
     public func profile(of user: UserID, field: String?) async throws -> JSON {
         do {
-            let answer = try await send(ProfileRequest(of: user, field: field), to: user.server)
-            guard answer.isObject else { throw RemoteServerFailure(message: "The answer is no profile") }
-            // What clients rely on the form of is left out where it has another.
-            var fields = answer.value
-            for name in ["displayname", "avatar_url"] where fields[name] != nil && fields[name]?.string == nil {
-                fields[name] = nil
-            }
-            let profile = fields.json
+            let profile = try await send(ProfileRequest(of: user, field: field), to: user.server)
             guard let field else { return profile }
             // A field that is not set may be left out or null.
             guard let value = profile[field], !value.isNull else {
@@ -106,34 +99,13 @@ extension FederationClient: RemoteDirectory {
             thirdPartyInstanceID: query.thirdPartyInstanceID, includesAllNetworks: query.includesAllNetworks
         )
         do {
-            return Self.wellFormed(try await send(request, to: server))
+            return try await send(request, to: server)
         } catch {
             if error.isAnswer, error.status == 403 || error.status == 404 {
                 throw MatrixError(error.status, error.code ?? .forbidden, error.message)
             }
             throw MatrixError(502, .unknown, error.message)
         }
-    }
-}
-
-extension FederationClient {
-    /// A page of a room directory without the rooms and members that do not have the form that clients rely on.
-    fileprivate static func wellFormed(_ page: JSON) -> JSON {
-        var value = page.value
-        let rooms = page["chunk"]?.elements.filter { room in
-            room["room_id"]?.string.flatMap { RoomID($0) } != nil && room["num_joined_members"]?.int != nil
-                && room["world_readable"]?.bool != nil && room["guest_can_join"]?.bool != nil
-        }
-        value["chunk"] = .array(
-            (rooms ?? []).map { room in
-                var room = room.value
-                let texts = ["name", "topic", "avatar_url", "canonical_alias", "join_rule", "room_type"]
-                for name in texts where room[name] != nil && room[name]?.string == nil { room[name] = nil }
-                return room
-            })
-        if value["total_room_count_estimate"]?.int == nil { value["total_room_count_estimate"] = nil }
-        for name in ["next_batch", "prev_batch"] where value[name]?.string == nil { value[name] = nil }
-        return value.json
     }
 }
 
