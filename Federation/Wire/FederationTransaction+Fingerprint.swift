@@ -2,8 +2,8 @@ import Crypto
 import Matrix
 
 extension FederationTransaction {
-    /// Names what the transaction carries, in 22 characters that need no escaping in a path: the same for the same events and
-    /// messages in the same order, whenever it is sent.
+    /// Names what the transaction carries, in 22 characters that need no escaping in a path: the same for the same
+    /// events and messages in the same order, whenever it is sent.
     public var fingerprint: String {
         var hash = SHA256()
         func add(_ bytes: some Collection<UInt8>) {

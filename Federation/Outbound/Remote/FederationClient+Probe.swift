@@ -3,8 +3,8 @@ import Homeserver
 import Matrix
 
 extension FederationClient: ServerProbe {
-    /// Goes through the steps of reaching a server until one fails: where it is, what it is, its keys, and whether it believes our
-    /// signature.
+    /// Goes through the steps of reaching a server until one fails: where it is, what it is, its keys, and whether it
+    /// believes our signature.
     public func probe(_ server: ServerName) async -> [ServerProbeStep] {
         // Where it was found before is not asked about.
         resolver.forget(server)

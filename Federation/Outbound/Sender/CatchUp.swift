@@ -1,113 +1,109 @@
-import FederationWire
 import Homeserver
 import Matrix
 import Store
 
 /// Finds in the database what a destination has missed: after an outage, or after this server was stopped.
 ///
-/// Of rooms with little in them everything is sent, in the journal's order and page by page. Of a room with much in it only the
-/// newest events are: their receiver sees that others come before them, and asks for those.
+/// Of rooms with little in them everything is sent, in the journal's order and page by page. Of a room with much in it
+/// only the newest events are: their receiver sees that others come before them, and asks for those.
 struct CatchUp: Sendable {
     let loader: TransactionLoader
     let server: ServerName
-    let order: DestinationMachine.Order
+    let after: StreamPosition
+    let through: StreamPosition
 
-    /// How many events are looked at for one transaction; not all of them may concern the destination.
-    private static let eventsPerPage = 200
-    /// How many receipts are looked at for one transaction.
+    /// How many events are looked at for one page; not all of them may concern the destination.
+    private static let eventsPerPage = 500
+    /// How many receipts are looked at for one page.
     private static let receiptsPerPage = 500
-    /// How many of a busy room's newest events are looked through for one that concerns the destination.
+    /// How many of a busy room's newest events are looked at together for one that concerns the destination.
     private static let newestEvents = 50
 
     private var store: Store { loader.store }
 
     /// What the destination has missed first.
-    func candidates() async throws -> Candidates {
-        var page = Candidates(after: order.after, through: order.through)
+    func page() async throws -> DestinationMachine.Page {
         let found = try await store.read { reader in try events(reader) }
-        page.through = found.through
-        var items = try await concerning(found.all)
-        for busy in found.busy { items += try await newest(busy) }
+        var page = DestinationMachine.Page(items: [], through: found.through)
+        for reference in found.quiet {
+            // What has been looked at so far may be all that is kept in memory.
+            guard page.items.count < loader.configuration.itemsInMemory else {
+                page.through = StreamPosition(reference.position.rawValue - 1)
+                break
+            }
+            if let item = try await concerning(reference) { page.items.append(item) }
+        }
+        for room in found.busy { page.items += try await newest(in: room) }
+        try await addReceipts(to: &page)
+        let (places, complete) = try await loader.announcer.places(for: server, after: after, through: page.through)
+        page.through = min(page.through, complete)
+        page.items += places.map { OutgoingItem(position: $0, content: .devices) }
+        page.items = page.items.filter { $0.position <= page.through }.sorted { $0.position < $1.position }
+        return page
+    }
 
+    private func addReceipts(to page: inout DestinationMachine.Page) async throws {
         let shared = try await loader.routes.servers.rooms(sharedWith: server)
-        let after = order.after
-        let limit = page.through
-        let receipts = try await store.read { [loader] reader in
+        let receipts = try await store.read { [page] reader in
             try reader.outgoing(from: loader.serverName).receipts(
-                in: shared, after: after, through: limit, limit: Self.receiptsPerPage)
+                in: shared, after: after, through: page.through, limit: Self.receiptsPerPage)
         }
         if receipts.count == Self.receiptsPerPage, let last = receipts.last { page.through = last.position }
-        for receipt in receipts {
-            items.append(
-                Candidate(position: receipt.position, content: .receipt(try await loader.outgoing(receipt.receipt))))
-        }
-        let devices = try await loader.announcer.messages(for: server, after: after, through: page.through)
-        page.through = min(page.through, devices.through)
-        items += devices.messages.map { Candidate(position: $0.key, content: .messages($0.value)) }
-        page.items = items.filter { $0.position <= page.through }.sorted { $0.position < $1.position }
-        return page
+        page.items += receipts.map { OutgoingItem(position: $0.position, content: .receipt($0.receipt)) }
     }
 
     // MARK: Events
 
-    private struct BusyRoom: Sendable {
-        let newest: [OutgoingEventReference]
-        let extremities: [EventNumber]
-    }
-
     private struct Found: Sendable {
         /// Events of quiet rooms, in order.
-        var all: [OutgoingEventReference] = []
-        /// What `all` is complete up to.
+        var quiet: [OutgoingEventReference] = []
+        /// What `quiet` is complete up to.
         var through: StreamPosition
-        var busy: [BusyRoom] = []
+        var busy: [RoomNumber] = []
     }
 
     private func events(_ reader: StoreReader) throws -> Found {
         let outgoing = reader.outgoing(from: loader.serverName)
-        var found = Found(through: order.through)
-        let rooms = try reader.rooms.changed(try reader.serverMembers.rooms(of: server), after: order.after)
+        var found = Found(through: through)
+        let rooms = try reader.rooms.changed(try reader.serverMembers.rooms(of: server), after: after)
         guard !rooms.isEmpty else { return found }
-        let counts = try outgoing.counts(in: rooms, for: server, after: order.after, through: order.through)
+        let counts = try outgoing.counts(in: rooms, for: server, after: after, through: through)
         let quiet = counts.filter { $0.value <= loader.configuration.missedEventsPerRoom }.map(\.key)
         if !quiet.isEmpty {
-            found.all = try outgoing.oldest(
-                in: quiet.sorted(), for: server, after: order.after, through: order.through,
-                limit: Self.eventsPerPage)
-            if found.all.count == Self.eventsPerPage, let last = found.all.last { found.through = last.position }
+            found.quiet = try outgoing.oldest(
+                in: quiet.sorted(), for: server, after: after, through: through, limit: Self.eventsPerPage)
+            if found.quiet.count == Self.eventsPerPage, let last = found.quiet.last { found.through = last.position }
         }
-        for room in counts.keys.sorted() where (counts[room] ?? 0) > loader.configuration.missedEventsPerRoom {
-            // After it has left nothing concerns a server any more, until it comes back.
-            let left = try reader.serverMembers.left(server, room)
-            let newest = try outgoing.newest(
-                in: room, for: server, after: order.after, through: min(order.through, left ?? order.through),
-                limit: Self.newestEvents)
-            found.busy.append(
-                BusyRoom(newest: newest, extremities: try reader.rooms.forwardExtremities(room)))
-        }
+        found.busy = counts.filter { $0.value > loader.configuration.missedEventsPerRoom }.map(\.key).sorted()
         return found
     }
 
-    /// Those events that the destination has to be sent.
-    private func concerning(_ references: [OutgoingEventReference]) async throws -> [Candidate] {
-        let events = try await store.events(references.map(\.event))
-        var candidates: [Candidate] = []
-        for reference in references {
-            guard let event = events[reference.event], try await loader.routes.concerns(server, event) else { continue }
-            candidates.append(Candidate(position: reference.position, content: .event(event.event.bytes)))
+    /// The event, if the destination has to be sent it.
+    private func concerning(_ reference: OutgoingEventReference) async throws -> OutgoingItem? {
+        guard let event = try await store.event(reference.event), try await loader.routes.concerns(server, event) else {
+            return nil
         }
-        return candidates
+        return OutgoingItem(position: reference.position, content: .event(event))
     }
 
-    /// Of a busy room, the newest event that concerns the destination, and those of this server's that nothing builds on.
-    private func newest(_ room: BusyRoom) async throws -> [Candidate] {
-        let events = try await store.events(room.newest.map(\.event))
-        let extremities = Set(room.extremities)
-        var candidates: [Candidate] = []
-        for reference in room.newest where candidates.isEmpty || extremities.contains(reference.event) {
-            guard let event = events[reference.event], try await loader.routes.concerns(server, event) else { continue }
-            candidates.append(Candidate(position: reference.position, content: .event(event.event.bytes)))
+    /// Of a busy room, the newest event that concerns the destination, and those beside it that nothing builds on.
+    private func newest(in room: RoomNumber) async throws -> [OutgoingItem] {
+        let (left, extremities) = try await store.read { reader in
+            (try reader.serverMembers.left(server, room), Set(try reader.rooms.forwardExtremities(room)))
         }
-        return candidates
+        // After it has left nothing concerns a server any more, until it comes back.
+        var end = min(through, left ?? through)
+        while true {
+            let page = try await store.read { [end] reader in
+                try reader.outgoing(from: loader.serverName).newest(
+                    in: room, for: server, after: after, through: end, limit: Self.newestEvents)
+            }
+            var items: [OutgoingItem] = []
+            for reference in page where items.isEmpty || extremities.contains(reference.event) {
+                if let item = try await concerning(reference) { items.append(item) }
+            }
+            guard items.isEmpty, page.count == Self.newestEvents, let last = page.last else { return items }
+            end = StreamPosition(last.position.rawValue - 1)
+        }
     }
 }

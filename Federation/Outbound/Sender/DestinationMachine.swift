@@ -3,10 +3,10 @@ import Store
 
 /// What is sent to one server, and when: a machine without a clock, a database or a network.
 ///
-/// Whoever holds it tells it what happens and carries out the ``Action`` that it answers. What waits for the server is known in one
-/// of two ways: while the server answers, the things themselves are kept in memory, up to a number; else it is only known how far
-/// the journal has something for it (`queuedThrough`), and the things are read from the database when their turn comes. What has been
-/// delivered is a position in the journal too (`sentThrough`), which moves when an acknowledgement has been written down.
+/// Whoever holds it tells it what happens and carries out the ``Action`` that it answers. What has been delivered is
+/// a position in the journal (`sentThrough`), which moves when an acknowledgement has been written down; how far the
+/// journal has something for the server is another (`queuedThrough`). While the server answers, what lies between is
+/// kept in memory, up to a number; what is not is read from the database when its turn comes.
 struct DestinationMachine: Sendable {
     /// What the holder has to do.
     enum Action: Sendable {
@@ -16,7 +16,7 @@ struct DestinationMachine: Sendable {
         case start
         /// Call ``due(now:)`` at that time.
         case wake(at: Int64)
-        /// Put together the next transaction, and call ``loaded(_:isEmpty:now:)`` or
+        /// Put together the next transaction, and call ``loaded(_:isEmpty:page:now:)`` or
         /// ``loadFailed(tookDeviceMessages:now:)``.
         case load(Order)
         /// Send it, and call ``delivered(now:)`` or ``failed(_:now:chance:)``.
@@ -33,13 +33,21 @@ struct DestinationMachine: Sendable {
     struct Order: Sendable {
         let after: StreamPosition
         let through: StreamPosition
-        /// What the journal has for the server, or `nil` if it has to be read.
+        /// What the journal has for the server between the two, or `nil` if it has to be read.
         let items: [OutgoingItem]?
         /// Whether messages for devices may wait.
         let takesDeviceMessages: Bool
         let typing: [TypingNote]
         let presence: [UserNumber]
         let limits: TransactionLimits
+    }
+
+    /// What was read of what the journal has for the server.
+    struct Page: Sendable {
+        /// The things, in order.
+        var items: [OutgoingItem]
+        /// What they are complete up to.
+        var through: StreamPosition
     }
 
     /// What a transaction's acknowledgement means.
@@ -93,8 +101,9 @@ struct DestinationMachine: Sendable {
     private(set) var failures = Failures()
     private(set) var lastAttempt: Int64?
     private(set) var lastSuccess: Int64?
-    /// All that waits between `sentThrough` and `queuedThrough`, or `nil` if it has to be read.
-    private var items: [OutgoingItem]?
+    /// All that waits between `sentThrough` and `knownThrough`.
+    private var items: [OutgoingItem] = []
+    private var knownThrough: StreamPosition
     private var hasDeviceMessages = false
     private var typing: [TypingNote] = []
     private var presence: Set<UserNumber> = []
@@ -114,20 +123,21 @@ struct DestinationMachine: Sendable {
         sentThrough = position
         queuedThrough = position
         durableQueue = position
-        items = []
+        knownThrough = position
         self.configuration = configuration
     }
 
     /// A destination as it was when this server stopped.
     ///
-    /// - Parameter dispatched: How far the journal has been looked through. Where something waits, more may have come up to there.
+    /// - Parameter dispatched: How far the journal has been looked through. Where something waits, more may have come
+    ///   up to there.
     init(_ record: DestinationRecord, dispatched: StreamPosition, _ configuration: SenderConfiguration) {
         sentThrough = record.sentThrough
         let isOwed = record.queuedThrough > record.sentThrough
         queuedThrough = isOwed ? max(record.queuedThrough, dispatched) : max(record.sentThrough, dispatched)
         if !isOwed { sentThrough = queuedThrough }
+        knownThrough = sentThrough
         durableQueue = record.queuedThrough
-        items = isOwed ? nil : []
         failures.count = record.failures
         failures.intervalMilliseconds = record.intervalMilliseconds
         failures.first = record.firstFailure
@@ -171,12 +181,12 @@ struct DestinationMachine: Sendable {
     ) -> Action {
         let new = new.filter { $0.position > sentThrough }
         guard through > queuedThrough, !(isComplete && new.isEmpty) else { return .none }
-        queuedThrough = through
-        if isComplete, !isWaiting, let known = items?.count, known + new.count <= configuration.itemsInMemory {
-            items?.append(contentsOf: new)
-        } else {
-            items = nil
+        let fits = items.count + new.count <= configuration.itemsInMemory
+        if isComplete, !isWaiting, knownThrough == queuedThrough, fits {
+            items += new
+            knownThrough = through
         }
+        queuedThrough = through
         return wake(urgently: !isComplete || new.contains(where: \.isUrgent), now: now)
     }
 
@@ -273,10 +283,11 @@ struct DestinationMachine: Sendable {
             typing = []
             presence = []
         }
+        let isKnown = !items.isEmpty || knownThrough == queuedThrough
         return .load(
             Order(
-                after: sentThrough, through: queuedThrough, items: items, takesDeviceMessages: hasDeviceMessages,
-                typing: typing, presence: presence.sorted(), limits: limits
+                after: sentThrough, through: isKnown ? knownThrough : queuedThrough, items: isKnown ? items : nil,
+                takesDeviceMessages: hasDeviceMessages, typing: typing, presence: presence.sorted(), limits: limits
             ))
     }
 
@@ -285,8 +296,13 @@ struct DestinationMachine: Sendable {
     /// - Parameters:
     ///   - delivery: What its acknowledgement will mean.
     ///   - isEmpty: Whether there is nothing to send after all.
-    mutating func loaded(_ delivery: Delivery, isEmpty: Bool, now: Int64) -> Action {
+    ///   - page: What was read for it, if it had to be.
+    mutating func loaded(_ delivery: Delivery, isEmpty: Bool, page: Page? = nil, now: Int64) -> Action {
         guard phase == .loading else { return .none }
+        if let page {
+            items = page.items
+            knownThrough = page.through
+        }
         if !isEmpty {
             phase = .sending(delivery)
             return .send
@@ -326,11 +342,8 @@ struct DestinationMachine: Sendable {
         sentThrough = max(sentThrough, delivery.sentThrough)
         durableQueue = max(durableQueue, queued)
         hasDeviceMessages = hasDeviceMessages || delivery.hasMoreDeviceMessages
-        if owesEvents {
-            items?.removeAll { $0.position <= sentThrough }
-        } else {
-            items = []
-        }
+        knownThrough = max(knownThrough, sentThrough)
+        items.removeAll { $0.position <= sentThrough }
         return settle()
     }
 
@@ -376,7 +389,8 @@ struct DestinationMachine: Sendable {
         failures.intervalMilliseconds = policy.interval(
             after: failures.intervalMilliseconds, failingForMilliseconds: now - first)
         // What waits is read again when its turn comes; until then it takes no memory.
-        if owesEvents { items = nil }
+        items = []
+        knownThrough = sentThrough
         typing = []
         presence = []
         let until = now + max(atLeast, policy.jittered(failures.intervalMilliseconds, chance: chance))
@@ -405,8 +419,8 @@ struct DestinationMachine: Sendable {
 
     // MARK: What the database must know
 
-    /// What has to be written before it is forgotten where in the journal it came from: through where something may wait, unless
-    /// the database knows already that something does.
+    /// What has to be written before it is forgotten where in the journal it came from: through where something may
+    /// wait, unless the database knows already that something does.
     var owed: (sentThrough: StreamPosition, queuedThrough: StreamPosition)? {
         guard owesEvents else { return nil }
         // Whether or not what is under way arrives, something must be seen to wait.

@@ -5,8 +5,9 @@ import Store
 
 /// Tells other servers of this server's users' devices and cross-signing keys.
 ///
-/// The journal says that something about a user's devices has changed, not what: that is found by comparing with what was told
-/// last. Each difference gets a `stream_id`, which follows the position of the journal's entry, and names the user's one before.
+/// The journal says that something about a user's devices has changed, not what: that is found by comparing with what
+/// was told last. Each difference gets a `stream_id`, which follows the position of the journal's entry, and names
+/// the user's one before.
 ///
 /// [Device management](https://spec.matrix.org/v1.19/server-server-api/#device-management)
 struct DeviceAnnouncer: Sendable {
@@ -35,26 +36,36 @@ struct DeviceAnnouncer: Sendable {
         }
     }
 
+    /// Where in a stretch of the journal something was announced that a server has to hear of.
+    ///
+    /// - Returns: The places, and through where they are complete.
+    func places(
+        for server: ServerName, after: StreamPosition, through: StreamPosition
+    ) async throws -> (places: Set<StreamPosition>, through: StreamPosition) {
+        let (found, complete) = try await announcements(for: server, after: after, through: through)
+        return (Set(found.map(\.position)), complete)
+    }
+
+    private func announcements(
+        for server: ServerName, after: StreamPosition, through: StreamPosition
+    ) async throws -> ([DeviceAnnouncement], through: StreamPosition) {
+        let limit = Self.announcementsPerPage
+        let found = try await store.read {
+            try $0.deviceAnnouncements.announcements(for: server, after: after, through: through, limit: limit)
+        }
+        guard found.count == limit, let last = found.last?.position else { return (found, through) }
+        if found.first?.position == last { return (found, last) }
+        // The last place may not be there as a whole.
+        return (found.filter { $0.position != last }, StreamPosition(last.rawValue - 1))
+    }
+
     /// The messages that tell a server of what was announced in a stretch of the journal, by their places.
     ///
     /// - Returns: The messages, and through where they are complete.
     func messages(
         for server: ServerName, after: StreamPosition, through: StreamPosition
     ) async throws -> (messages: [StreamPosition: [EphemeralMessage]], through: StreamPosition) {
-        let limit = Self.announcementsPerPage
-        var found = try await store.read {
-            try $0.deviceAnnouncements.announcements(for: server, after: after, through: through, limit: limit)
-        }
-        var complete = through
-        if found.count == limit, let last = found.last?.position {
-            if found.first?.position == last {
-                complete = last
-            } else {
-                // The last place may not be there as a whole.
-                found.removeAll { $0.position == last }
-                complete = StreamPosition(last.rawValue - 1)
-            }
-        }
+        let (found, complete) = try await announcements(for: server, after: after, through: through)
         var messages: [StreamPosition: [EphemeralMessage]] = [:]
         for (user, announcements) in Dictionary(grouping: found, by: \.user) {
             for (position, texts) in try await self.messages(announcements, of: user) {

@@ -75,8 +75,8 @@ extension EphemeralMessage {
         return EphemeralMessage(type: EDUType.deviceListUpdate, content: writer.bytes)
     }
 
-    /// [m.signing_key_update](https://spec.matrix.org/v1.19/server-server-api/#definition-msigning_key_update), under its name of now and that
-    /// of before.
+    /// [m.signing_key_update](https://spec.matrix.org/v1.19/server-server-api/#definition-msigning_key_update), under
+    /// its name of now and that of before.
     static func signingKeyUpdate(of user: UserID, master: [UInt8]?, selfSigning: [UInt8]?) -> [EphemeralMessage] {
         var writer = JSONWriter(capacity: 128 + (master?.count ?? 0) + (selfSigning?.count ?? 0))
         writer.beginObject()

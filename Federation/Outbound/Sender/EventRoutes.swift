@@ -4,8 +4,8 @@ import Store
 
 /// Says which servers an event of this server's goes to.
 ///
-/// To those that are in the room after it; and to the server of who is removed by it, who must hear of it. An invite travels by
-/// another way, unless the invited user's server is in the room already.
+/// To those that are in the room after it; and to the server of who is removed by it, who must hear of it. An invite
+/// travels by another way, unless the invited user's server is in the room already.
 struct EventRoutes: Sendable {
     let servers: RoomServers
     let serverName: ServerName

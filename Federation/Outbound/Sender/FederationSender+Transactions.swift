@@ -13,9 +13,11 @@ extension FederationSender {
             switch action {
             case .load(let order):
                 do {
-                    let loaded = try await loader.draft(order, for: server)
+                    let (loaded, page) = try await loader.draft(order, for: server)
                     draft = loaded
-                    action = machines[server]?.loaded(loaded.delivery, isEmpty: loaded.isEmpty, now: clock.now) ?? .none
+                    action =
+                        machines[server]?.loaded(
+                            loaded.delivery, isEmpty: loaded.isEmpty, page: page, now: clock.now) ?? .none
                 } catch {
                     log("a transaction could not be put together", server, "\(error)", .warning)
                     action =
@@ -104,8 +106,8 @@ extension TransactionDraft {
 
     /// Names the transaction: the same as long as it carries the same, also after a restart.
     ///
-    /// The place in the journal is for people who read logs. It alone would not do: after a backup has been restored it stands
-    /// for something else, and whoever has seen the name before would take the new for the old.
+    /// The place in the journal is for people who read logs. It alone would not do: after a backup has been restored
+    /// it stands for something else, and whoever has seen the name before would take the new for the old.
     func id(of transaction: FederationTransaction) -> String {
         "\(sentThrough)-\(deviceMessages.last ?? 0)-\(transaction.fingerprint)"
     }

@@ -6,9 +6,9 @@ import Synchronization
 
 /// Sends to other servers what concerns them, until they have it.
 ///
-/// A dispatcher goes through the journal and says what concerns whom (``JournalDispatcher``); for each server a machine
-/// (``DestinationMachine``) decides what is sent to it and when; this actor carries out what the machines say. Of servers to which
-/// all has been delivered nothing is kept in memory.
+/// A dispatcher goes through the journal and says what concerns whom (``JournalDispatcher``); for each server a
+/// machine (``DestinationMachine``) decides what is sent to it and when; this actor carries out what the machines
+/// say. Of servers to which all has been delivered nothing is kept in memory.
 public actor FederationSender {
     let store: Store
     let serverName: ServerName
@@ -217,11 +217,9 @@ public actor FederationSender {
     /// Tells a destination's machine something and carries out what it answers.
     func with(_ server: ServerName, _ tell: (inout DestinationMachine) -> DestinationMachine.Action) {
         // Who is not in memory has been sent all that the journal holds up to here.
-        var machine =
-            machines[server]
-            ?? DestinationMachine(sentThrough: max(dispatched, ahead[server] ?? dispatched), configuration)
-        let action = tell(&machine)
-        machines[server] = machine
+        let position = max(dispatched, ahead[server] ?? dispatched)
+        let action = tell(
+            &machines[server, default: DestinationMachine(sentThrough: position, configuration)])
         perform(action, for: server)
     }
 

@@ -104,8 +104,13 @@ actor JournalDispatcher {
                 guard type == "m.read", try await store.user(user).isLocal(to: routes.serverName) else { continue }
                 servers = try await routes.servers.servers(in: room).filter(routes.accepts)
             case .deviceList(let user): servers = try await announce(user, at: row.position)
-            // By now it is another.
-            case .presence, .other: continue
+            case .presence(let user):
+                guard sendsPresence else { continue }
+                // What is told is what it is by now.
+                for server in try await self.servers(interestedIn: user) {
+                    batch.presence[server, default: []].insert(user)
+                }
+            case .other: continue
             }
             for server in servers { batch.unread[server] = row.position }
         }

@@ -19,8 +19,8 @@ struct OutgoingReceipt: Sendable {
 
 /// The receipts of a transaction, in as few messages as can be.
 ///
-/// A message has one place only for a user in a room; receipts for further threads go into further messages. Of a user and
-/// thread only the last receipt counts.
+/// A message has one place only for a user in a room; receipts for further threads go into further messages. Of a
+/// user and thread only the last receipt counts.
 ///
 /// [m.receipt](https://spec.matrix.org/v1.19/server-server-api/#receipts)
 struct ReceiptLayers: Sendable {

@@ -18,10 +18,11 @@ public struct SenderConfiguration: Sendable {
     public var typingRepeatMilliseconds: Int64 = 40_000
     /// How long it is waited after the database has failed, in milliseconds.
     public var databaseRetryMilliseconds: Int64 = 1_000
-    /// How many things that wait for a destination are kept in memory; beyond, they are read from the database when their turn
-    /// comes.
+    /// How many things that wait for a destination are kept in memory; beyond, they are read from the database when
+    /// their turn comes.
     public var itemsInMemory = 250
-    /// How many events of a room a destination is sent that it has missed; beyond, it is sent the newest and asks for the others.
+    /// How many events of a room a destination is sent that it has missed; beyond, it is sent the newest and asks for
+    /// the others.
     public var missedEventsPerRoom = 200
 
     /// The usual values.
@@ -38,7 +39,8 @@ public struct TransactionLimits: Sendable, Hashable {
     public var edus = 100
     /// The most bytes of both together; a single event or message may be larger.
     public var bytes = 4 << 20
-    /// The most things altogether; `nil` for no limit of its own. A destination that refuses a transaction is sent less at once.
+    /// The most things altogether; `nil` for no limit of its own. A destination that refuses a transaction is sent
+    /// less at once.
     var items: Int?
 
     /// The most that the specification allows.
@@ -55,7 +57,8 @@ public struct BackoffPolicy: Sendable {
     public var longAfterMilliseconds: Int64 = 3 * 86_400_000
     /// How long at the most after that, in milliseconds.
     public var longCapMilliseconds: Int64 = 86_400_000
-    /// By how much a time is made longer or shorter by chance, so that those who failed together do not come back together.
+    /// By how much a time is made longer or shorter by chance, so that those who failed together do not come back
+    /// together.
     public var jitter = 0.2
     /// How often a single event or message must have been refused as malformed or too large before it is passed over.
     public var refusalsUntilSkip = 10

@@ -13,14 +13,16 @@ struct TransactionLoader: Sendable {
     let clock: any Clock
     let configuration: SenderConfiguration
 
-    /// The next transaction of a destination.
-    func draft(_ order: DestinationMachine.Order, for server: ServerName) async throws -> TransactionDraft {
-        var candidates =
-            if let items = order.items {
-                try await known(items, order, for: server)
-            } else {
-                try await CatchUp(loader: self, server: server, order: order).candidates()
-            }
+    /// The next transaction of a destination, and what was read from the database for it, if it had to be.
+    func draft(
+        _ order: DestinationMachine.Order, for server: ServerName
+    ) async throws -> (draft: TransactionDraft, page: DestinationMachine.Page?) {
+        var page: DestinationMachine.Page?
+        if order.items == nil {
+            page = try await CatchUp(loader: self, server: server, after: order.after, through: order.through).page()
+        }
+        var candidates = try await candidates(
+            order.items ?? page?.items ?? [], order, through: page?.through ?? order.through, for: server)
         if order.takesDeviceMessages {
             let limit = order.limits.edus
             let found = try await store.read { try $0.outgoingDeviceMessages.pending(for: server, limit: limit + 1) }
@@ -29,14 +31,14 @@ struct TransactionLoader: Sendable {
         }
         candidates.momentary = order.typing.map { .typing($0) }
         if let message = try await presenceMessage(order.presence) { candidates.momentary.append(message) }
-        return TransactionPlanner(limits: order.limits).draft(candidates)
+        return (TransactionPlanner(limits: order.limits).draft(candidates), page)
     }
 
-    /// What is in memory.
-    private func known(
-        _ items: [OutgoingItem], _ order: DestinationMachine.Order, for server: ServerName
+    /// What is known to wait, as it would be sent.
+    private func candidates(
+        _ items: [OutgoingItem], _ order: DestinationMachine.Order, through: StreamPosition, for server: ServerName
     ) async throws -> Candidates {
-        var candidates = Candidates(after: order.after, through: order.through)
+        var candidates = Candidates(after: order.after, through: through)
         // No more than a transaction holds, or else a long queue is looked through for each one.
         let items = items.prefix(order.limits.pdus + order.limits.edus)
         if let last = items.last, items.count == order.limits.pdus + order.limits.edus {
@@ -70,7 +72,7 @@ struct TransactionLoader: Sendable {
     }
 
     /// A receipt as others are told of it.
-    func outgoing(_ receipt: ReceiptRecord) async throws -> OutgoingReceipt {
+    private func outgoing(_ receipt: ReceiptRecord) async throws -> OutgoingReceipt {
         OutgoingReceipt(
             room: try await store.room(receipt.room), user: receipt.userID, event: receipt.eventID,
             thread: receipt.thread, timestamp: receipt.timestamp

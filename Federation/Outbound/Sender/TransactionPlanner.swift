@@ -49,8 +49,9 @@ struct TransactionDraft: Sendable {
 
 /// Decides what goes into the next transaction. Pure.
 ///
-/// Messages for devices come first, since their receivers need them to read what follows; but they leave some room. The journal's
-/// things follow in its order, as many as fit: so the cursor can move to just before the first that did not.
+/// Messages for devices come first, since their receivers need them to read what follows; but they leave some room.
+/// The journal's things follow in its order, as many as fit: so the cursor can move to just before the first that did
+/// not.
 struct TransactionPlanner: Sendable {
     let limits: TransactionLimits
 

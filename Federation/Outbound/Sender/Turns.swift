@@ -1,7 +1,7 @@
 import Matrix
 
-/// Whose turn it is to send. Servers that answer and servers that did not last time have places of their own, so that those who
-/// wait in vain hold up nobody else; among each it is first come, first served.
+/// Whose turn it is to send. Servers that answer and servers that did not last time have places of their own, so that
+/// those who wait in vain hold up nobody else; among each it is first come, first served.
 struct Turns: Sendable {
     enum Lane: Sendable { case healthy, failing }
 

@@ -2,8 +2,8 @@ import Homeserver
 import Matrix
 import Web
 
-/// `GET /_chappe/admin/v1/federation/destinations`: the servers that this one sends to and what waits for them, in the order of their
-/// names, a page at a time.
+/// `GET /_chappe/admin/v1/federation/destinations`: the servers that this one sends to and what waits for them, in
+/// the order of their names, a page at a time.
 ///
 /// Query: `from` (the `next` of the page before), `limit` (100, at most 1,000).
 struct ListDestinations: Endpoint {

@@ -2,7 +2,8 @@ import Homeserver
 import Matrix
 import Web
 
-/// `POST /_chappe/admin/v1/federation/destinations/{serverName}/probe`: goes through the steps of reaching a server until one fails.
+/// `POST /_chappe/admin/v1/federation/destinations/{serverName}/probe`: goes through the steps of reaching a server
+/// until one fails.
 struct ProbeServer: Endpoint {
     static let routes = [Route.post("/_chappe/admin/v1/federation/destinations/{serverName}/probe")]
     static let authentication = Authentication<Anonymous>.none

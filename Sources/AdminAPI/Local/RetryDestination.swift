@@ -2,7 +2,8 @@ import Homeserver
 import Matrix
 import Web
 
-/// `POST /_chappe/admin/v1/federation/destinations/{serverName}/retry`: tries a server now, whenever its next attempt was due.
+/// `POST /_chappe/admin/v1/federation/destinations/{serverName}/retry`: tries a server now, whenever its next attempt
+/// was due.
 struct RetryDestination: Endpoint {
     static let routes = [Route.post("/_chappe/admin/v1/federation/destinations/{serverName}/retry")]
     static let authentication = Authentication<Anonymous>.none

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Which other servers are in which rooms.
 ///
-/// Memory only, and derived: a room is filled from the memberships when it is first asked for, and follows their changes from
-/// there. This server itself is in no answer.
+/// Memory only, and derived: a room is filled from the memberships when it is first asked for, and follows their
+/// changes from there. This server itself is in no answer.
 public final class RoomServers: Sendable {
     /// The users of one server in one room.
     private struct Members {
@@ -66,8 +66,8 @@ public final class RoomServers: Sendable {
         try await look(at: room) { $0[server]?.isThere == true }
     }
 
-    /// The servers that were in a room after an event of it, as far as the memberships of now tell; of the others, `uncertain`,
-    /// the state after the event has to be asked.
+    /// The servers that were in a room after an event of it, as far as the memberships of now tell; of the others,
+    /// `uncertain`, the state after the event has to be asked.
     private func servers(
         in room: RoomNumber, at position: StreamPosition
     ) async throws -> (certain: Set<ServerName>, uncertain: [ServerName]) {

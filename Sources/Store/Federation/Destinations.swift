@@ -134,8 +134,8 @@ public struct DestinationWriter {
         )
     }
 
-    /// Forgets the destinations that share no room with this server any more, to which nothing is owed, and to which nothing was
-    /// sent since `time`.
+    /// Forgets the destinations that share no room with this server any more, to which nothing is owed, and to which
+    /// nothing was sent since `time`.
     ///
     /// - Returns: Which.
     public func forgetStrangers(to local: ServerName, idleSince time: Int64) throws -> [ServerName] {

@@ -46,7 +46,8 @@ public struct DeviceAnnouncementReader {
         } ?? 0
     }
 
-    /// The announcements from a stretch of the journal that a server has to hear of: those of users who share a room with it.
+    /// The announcements from a stretch of the journal that a server has to hear of: those of users who share a room
+    /// with it.
     ///
     /// Of each device there is only the last one, even if it was announced later than others before it.
     public func announcements(
@@ -77,8 +78,8 @@ public struct DeviceAnnouncementReader {
 public struct DeviceAnnouncementWriter {
     let writer: StoreWriter
 
-    /// The most devices that are gone of which a user's announcements are kept. A server that missed an older one sees a gap in
-    /// the `stream_id`s and asks for the whole list.
+    /// The most devices that are gone of which a user's announcements are kept. A server that missed an older one
+    /// sees a gap in the `stream_id`s and asks for the whole list.
     public static let maximumDeleted = 100
 
     private struct Known {

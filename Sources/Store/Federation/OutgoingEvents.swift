@@ -13,8 +13,8 @@ public struct OutgoingEventReference: Sendable, Hashable {
 
 /// What other servers are owed from a stretch of the journal, for those who are further behind than its tail reaches.
 ///
-/// Of events: those that users of this server sent, and those it let in on behalf of another server than the one asked about.
-/// Whether that server was in the room at an event is for the caller to find out.
+/// Of events: those that users of this server sent, and those it let in on behalf of another server than the one
+/// asked about. Whether that server was in the room at an event is for the caller to find out.
 public struct OutgoingEventReader {
     let sql: ReadTransaction
     let identifiers: IdentifierReader

@@ -33,11 +33,12 @@ public struct RelayWriter {
 
     /// Has an event sent to all servers in its room but `origin`, which has handed it to this server to let it in.
     ///
-    /// [send_join](https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_joinroomideventid), and so for
-    /// departures and knocks.
+    /// [send_join](https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_joinroomideventid),
+    /// and so for departures and knocks.
     public func add(_ event: EventNumber, origin: ServerName) throws { try insert(event, origin) }
 
-    /// Has an event of a user of this server sent to nobody: it was handed to a server in the room, which sends it to the others.
+    /// Has an event of a user of this server sent to nobody: it was handed to a server in the room, which sends it to
+    /// the others.
     public func handOver(_ event: EventNumber) throws { try insert(event, nil) }
 
     private func insert(_ event: EventNumber, _ origin: ServerName?) throws {

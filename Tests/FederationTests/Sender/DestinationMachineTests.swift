@@ -92,14 +92,38 @@ import Testing
         #expect(machine.queue(Self.devices(261), through: Self.position(261), now: 0).isNone)
         #expect(machine.delivered(now: 0).stored != nil)
         #expect(machine.stored(queued: Self.position(261)).isStart)
-        let order = try #require(machine.begin().order)
-        #expect(order.items == nil && order.after == Self.position(60) && order.through == Self.position(261))
+        // What is in memory comes first, and says how far it goes.
+        var order = try #require(machine.begin().order)
+        #expect(order.items?.count == 200 && order.after == Self.position(60) && order.through == Self.position(260))
+        #expect(machine.loaded(Self.delivery(260), isEmpty: false, now: 0).isSend)
+        #expect(machine.delivered(now: 0).stored != nil)
+        #expect(machine.stored(queued: Self.position(261)).isStart)
+        order = try #require(machine.begin().order)
+        #expect(order.items == nil && order.after == Self.position(260) && order.through == Self.position(261))
         // Once nothing is left to read, what comes is kept in memory again.
         #expect(machine.loaded(Self.delivery(261), isEmpty: false, now: 0).isSend)
         #expect(machine.delivered(now: 0).stored != nil)
         #expect(machine.stored(queued: Self.position(261)).isNone)
         #expect(machine.queue(Self.devices(262), through: Self.position(262), now: 0).isStart)
         #expect(machine.begin().order?.items?.count == 1)
+    }
+
+    @Test mutating func whatHasBeenReadIsNotReadAgain() throws {
+        #expect(machine.queue([], through: Self.position(100), isComplete: false, now: 0).isStart)
+        #expect(machine.begin().order?.items == nil)
+        let page = DestinationMachine.Page(items: Self.devices(20, 30, 40), through: Self.position(50))
+        #expect(machine.loaded(Self.delivery(25), isEmpty: false, page: page, now: 0).isSend)
+        #expect(machine.queue(Self.devices(101), through: Self.position(101), now: 0).isNone)
+        #expect(machine.delivered(now: 0).stored != nil)
+        #expect(machine.stored(queued: Self.position(101)).isStart)
+        let order = try #require(machine.begin().order)
+        #expect(order.items?.map(\.position) == [Self.position(30), Self.position(40)])
+        #expect(order.after == Self.position(25) && order.through == Self.position(50))
+        #expect(machine.loaded(Self.delivery(50), isEmpty: false, now: 0).isSend)
+        #expect(machine.delivered(now: 0).stored != nil)
+        #expect(machine.stored(queued: Self.position(101)).isStart)
+        let rest = try #require(machine.begin().order)
+        #expect(rest.items == nil && rest.after == Self.position(50) && rest.through == Self.position(101))
     }
 
     @Test mutating func whenNothingIsToBeSentOnlyTheCursorMoves() {

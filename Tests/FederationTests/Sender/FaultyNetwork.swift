@@ -4,8 +4,8 @@ import Homeserver
 import Matrix
 import Synchronization
 
-/// A network between this server and others, and what the others have received. It does what a test says: loses transactions or their
-/// answers, delays and repeats them.
+/// A network between this server and others, and what the others have received. It does what a test says: loses
+/// transactions or their answers, delays and repeats them.
 final class FaultyNetwork: TransactionTransport {
     /// What becomes of a transaction.
     enum Fate: Sendable {

@@ -2,7 +2,8 @@ import Matrix
 import Store
 import Testing
 
-/// A room whose events a test writes down as it likes, of users of any server: stored as the room service does, but not decided on.
+/// A room whose events a test writes down as it likes, of users of any server: stored as the room service does, but
+/// not decided on.
 struct ScriptedRoom: Sendable {
     let id: RoomID
     let number: RoomNumber

@@ -10,7 +10,8 @@ import Testing
 
 @testable import FederationOutbound
 
-/// A server that sends, over a database that outlives it: make another over the same one, and the server has been restarted.
+/// A server that sends, over a database that outlives it: make another over the same one, and the server has been
+/// restarted.
 struct SenderFixture: Sendable {
     static let serverName = ServerName(trusted: "here.example")
 

@@ -8,12 +8,33 @@ import Testing
 
 @testable import FederationOutbound
 
-/// Whatever the network does and whenever the server crashes: every server gets everything that concerns it, nothing else, and in the
-/// order of each room.
+/// Whatever the network does and whenever the server crashes: every server gets everything that concerns it, nothing
+/// else, and in the order of each room.
 @Suite struct SenderPropertyTests {
     @Test(arguments: 1...6) func everythingArrives(seed: UInt64) async throws {
         try await withEachEngine { database in
             try await Self.run(SenderHistory(seed: seed, database: database), seed)
+        }
+    }
+
+    @Test(arguments: 1...4) func ofBusyRoomsTheNewestArrives(seed: UInt64) async throws {
+        try await withEachEngine { database in
+            var history = SenderHistory(seed: seed &+ 100, database: database, missedEventsPerRoom: 5)
+            try await history.begin()
+            for _ in 0..<90 { try await history.step() }
+            try await history.finish()
+            for server in SenderHistory.servers {
+                let got = history.network.events(at: server)
+                let owed = history.owed[server] ?? []
+                #expect(Set(got).subtracting(owed) == [], "seed \(seed): \(server) got what is none of its business")
+                for room in history.events.indices {
+                    let inRoom = Set(history.events[room])
+                    let (there, all) = (got.filter(inRoom.contains), owed.filter(inRoom.contains))
+                    #expect(there.last == all.last, "seed \(seed): \(server) has not heard of the newest")
+                    #expect(there == all.filter(Set(there).contains), "seed \(seed): \(server): another order")
+                }
+            }
+            #expect(history.network.violations == [], "seed \(seed)")
         }
     }
 
@@ -45,7 +66,8 @@ import Testing
     }
 }
 
-/// A server's life by chance: rooms, users of other servers who come and go, a network that gets better and worse, crashes.
+/// A server's life by chance: rooms, users of other servers who come and go, a network that gets better and worse,
+/// crashes.
 private struct SenderHistory {
     static let servers = (1...4).map { ServerName(trusted: "s\($0).example") }
 
@@ -58,6 +80,7 @@ private struct SenderHistory {
     private(set) var messages: [ServerName: [Int64]] = [:]
 
     private let database: Database
+    private let missedEventsPerRoom: Int
     private let randomness: SeededRandomness
     private let weather: Weather
     private var node: SenderFixture?
@@ -83,8 +106,9 @@ private struct SenderHistory {
         }
     }
 
-    init(seed: UInt64, database: Database) {
+    init(seed: UInt64, database: Database, missedEventsPerRoom: Int = 200) {
         self.database = database
+        self.missedEventsPerRoom = missedEventsPerRoom
         randomness = SeededRandomness(seed: seed)
         lastSeed = seed
         let weather = Weather(seed: seed)
@@ -201,6 +225,7 @@ private struct SenderHistory {
         lastSeed &+= 1
         var configuration = SenderConfiguration.quick
         configuration.checkpointMilliseconds = randomness.number(2) == 0 ? 5 : 60_000
+        configuration.missedEventsPerRoom = missedEventsPerRoom
         configuration.itemsInMemory = randomness.number(2) == 0 ? 4 : 250
         let node = try await SenderFixture(database, network, seed: lastSeed, configuration)
         try await node.sender.start()

@@ -181,6 +181,30 @@ import Testing
         }
     }
 
+    @Test func theLastThatConcernsAServerIsFoundHoweverMuchCameAfterIt() async throws {
+        var configuration = SenderConfiguration.quick
+        configuration.missedEventsPerRoom = 10
+        try await SenderFixture.onEachEngine(configuration) { fixture in
+            let (store, network) = (fixture.store, fixture.network)
+            network.become { _ in .isLost }
+            var (room, alice) = try await Self.room(fixture)
+            let bob = try SenderFixture.user("bob", "there.example")
+            let kick = try await room.set(.leave, of: bob, by: alice, in: store).event.eventID.string
+            for _ in 0..<120 { try await room.send(by: alice, in: store) }
+            // The room has to do with the server once more, but it is not in it.
+            let invite = try await room.set(
+                .invite, of: SenderFixture.user("eve", "there.example"), by: alice, in: store)
+            try await eventually("it has failed") { try await Self.failures(fixture) > 0 }
+            try await eventually("all has been looked at") {
+                await fixture.sender.dispatched >= invite.position ?? StreamPosition(.max)
+            }
+            network.become { _ in .arrives }
+            try await eventually("it hears of its removal") { network.events(at: Self.there) == [kick] }
+            try await eventually("nothing is left") { await fixture.sender.machines.isEmpty }
+            #expect(network.events(at: Self.there) == [kick])
+        }
+    }
+
     @Test func whoWasNotThereYetIsNotToldLater() async throws {
         // Catching up must not tell a server what was said before it came or while it was away.
         try await withEachEngine { database in
