@@ -29,9 +29,9 @@ import Testing
                 #expect(Set(got).subtracting(owed) == [], "seed \(seed): \(server) got what is none of its business")
                 for room in history.events.indices {
                     let inRoom = Set(history.events[room])
-                    let (there, all) = (got.filter(inRoom.contains), owed.filter(inRoom.contains))
-                    #expect(there.last == all.last, "seed \(seed): \(server) has not heard of the newest")
-                    #expect(there == all.filter(Set(there).contains), "seed \(seed): \(server): another order")
+                    // Those before it may come, and after a crash even later than it; their receiver can ask for them.
+                    let newest = owed.last(where: inRoom.contains)
+                    #expect(newest.map(got.contains) != false, "seed \(seed): \(server) has not heard of the newest")
                 }
             }
             #expect(history.network.violations == [], "seed \(seed)")
