@@ -14,17 +14,27 @@ extension PresenceService: SyncPresenceSource {
         }
     }
 
-    /// The text of an `m.presence` event about a user.
-    public func event(about user: UserNumber, naming: Bool) async throws -> [UInt8]? {
-        guard isEnabled else { return nil }
-        let (record, id) = try await store.read { reader in
-            (try reader.presence.presence(of: user), try reader.identifiers.user(user))
+    /// The texts of `m.presence` events about users.
+    public func events(about users: [UserNumber], naming: Bool) async throws -> [[UInt8]] {
+        guard isEnabled, !users.isEmpty else { return [] }
+        let (records, ids) = try await store.read { reader in
+            (try reader.presence.presence(of: users), try users.map { try reader.identifiers.user($0) })
         }
-        // Whoever has never been there is away.
-        let status = record.map { PresenceStatus($0, now: clock.now) } ?? PresenceStatus(state: .offline)
-        var writer = JSONWriter(capacity: 200)
-        status.writeEvent(of: id, naming: naming, into: &writer)
-        return writer.bytes
+        let known = Dictionary(records.map { ($0.user, $0) }) { $1 }
+        let now = clock.now
+        return zip(users, ids).map { user, id in
+            // Whoever has never been there is away.
+            let status = known[user].map { PresenceStatus($0, now: now) } ?? PresenceStatus(state: .offline)
+            var writer = JSONWriter(capacity: 200)
+            status.writeEvent(of: id, naming: naming, into: &writer)
+            return writer.bytes
+        }
+    }
+
+    /// Users who are not offline.
+    public func present() async throws -> [UserNumber] {
+        guard isEnabled else { return [] }
+        return try await store.read { try $0.presence.present() }
     }
 
     /// Users whose presence changed in a span of the journal.

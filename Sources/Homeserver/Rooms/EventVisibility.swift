@@ -9,18 +9,20 @@ struct EventVisibility {
     let store: Store
 
     /// Those of `events`, all of one room, that the user may see, in the same order.
-    func visible(_ events: [StoredEvent], in room: RoomNumber, to user: UserNumber, id: UserID) async throws
-        -> [StoredEvent]
-    {
+    ///
+    /// - Parameter isJoined: Whether the user is known to be in the room now; if not, it is looked up.
+    func visible(
+        _ events: [StoredEvent], in room: RoomNumber, to user: UserNumber, id: UserID, isJoined: Bool = false
+    ) async throws -> [StoredEvent] {
         guard !events.isEmpty else { return [] }
-        let record = try await store.read { try $0.memberships.membership(of: user, in: room) }
+        let record = isJoined ? nil : try await store.read { try $0.memberships.membership(of: user, in: room) }
         let leftAt = try await end(of: record)
         let memberKey = try await store.number(of: .member(id))
         var rules = Rules(store: store, visibilityKey: try await store.number(of: StateKey(.historyVisibility)))
         var seen: [StoredEvent] = []
         for event in events {
             let member = try await rules.event(memberKey, before: event)
-            let joinedLater = record?.membership == .join || (leftAt.map { event.position ?? $0 < $0 } ?? false)
+            let joinedLater = isJoined || record?.membership == .join || (leftAt.map { event.position ?? $0 < $0 } ?? false)
             let isVisible = Visibility.isVisible(
                 event.event, to: id, visibility: try await rules.visibility(before: event),
                 membership: member.flatMap { Membership(of: $0) }, joinedLater: joinedLater
@@ -74,6 +76,8 @@ struct EventVisibility {
         let store: Store
         let visibilityKey: StateKeyNumber?
         private var visibilities: [EventNumber: HistoryVisibility] = [:]
+        /// The state looked at last: one message after the other has the same.
+        private var lastState: (number: StateNumber, map: StateMap)?
         /// The users of a server that a room knows.
         private var users: [UserID]?
         private var members: [StateNumber: [(user: UserID, membership: Membership)]] = [:]
@@ -84,13 +88,17 @@ struct EventVisibility {
         }
 
         /// The event of a key in the state just before an event.
-        func number(_ key: StateKeyNumber?, before event: StoredEvent) async throws -> EventNumber? {
+        mutating func number(_ key: StateKeyNumber?, before event: StoredEvent) async throws -> EventNumber? {
             guard let key else { return nil }
             if event.stateKey == key { return event.replaces }
-            return try await event.state.asyncMap { try await store.state($0) }?[key]
+            guard let state = event.state else { return nil }
+            if let lastState, lastState.number == state { return lastState.map[key] }
+            let map = try await store.state(state)
+            lastState = (state, map)
+            return map[key]
         }
 
-        func event(_ key: StateKeyNumber?, before event: StoredEvent) async throws -> Event? {
+        mutating func event(_ key: StateKeyNumber?, before event: StoredEvent) async throws -> Event? {
             try await number(key, before: event).asyncMap { try await store.event($0)?.event } ?? nil
         }
 

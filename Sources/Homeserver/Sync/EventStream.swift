@@ -132,10 +132,6 @@ extension SyncService {
             return visible
         }
         if changed.contains(me) { visible.insert(me) }
-        var events: [[UInt8]] = []
-        for other in visible.sorted() {
-            if let event = try await presence.event(about: other, naming: true) { events.append(event) }
-        }
-        return events
+        return try await presence.events(about: visible.sorted(), naming: true)
     }
 }

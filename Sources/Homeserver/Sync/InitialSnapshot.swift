@@ -13,7 +13,7 @@ extension SyncService {
         var json = try await roomSnapshot(room, number, record?.membership, limit: limit, data, by: user)
         // Who has left hears no more of who is there.
         let hasLeft = record?.membership == .leave || record?.membership == .ban
-        json["presence"] = .array(hasLeft ? [] : try await presenceOfMembers(number))
+        json["presence"] = .array(hasLeft ? [] : try await presenceEvents(try await store.read { try $0.memberships.users(in: number, .join) }))
         json["receipts"] = .array(hasLeft ? [] : try await receiptEvents(of: room, number, user))
         return json
     }
@@ -54,13 +54,7 @@ extension SyncService {
             case .knock: continue
             }
         }
-        var events: [JSONValue] = []
-        if let presence {
-            for person in people.sorted() {
-                guard let event = try await presence.event(about: person, naming: true) else { continue }
-                events.append(try JSON(parsing: event).value)
-            }
-        }
+        let events = try await presenceEvents(people.sorted())
         return [
             "end": .string(end.text), "rooms": .array(list), "presence": .array(events), "receipts": .array(receipts),
             "account_data": .array(try data.filter { $0.room == nil && $0.type != "m.push_rules" }.map(Self.event)),
@@ -116,14 +110,8 @@ extension SyncService {
         return [event]
     }
 
-    private func presenceOfMembers(_ room: RoomNumber) async throws -> [JSONValue] {
-        guard let presence else { return [] }
-        var events: [JSONValue] = []
-        for member in try await store.read({ try $0.memberships.users(in: room, .join) }) {
-            guard let event = try await presence.event(about: member, naming: true) else { continue }
-            events.append(try JSON(parsing: event).value)
-        }
-        return events
+    private func presenceEvents(_ users: [UserNumber]) async throws -> [JSONValue] {
+        try await presence?.events(about: users, naming: true).map { try JSON(parsing: $0).value } ?? []
     }
 
     private static func event(_ data: AccountDataRecord) throws -> JSONValue {

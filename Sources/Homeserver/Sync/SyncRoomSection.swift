@@ -33,17 +33,23 @@ extension SyncService {
         min(max(filter.room.timeline.limit ?? Self.defaultTimelineLimit, 0), 100)
     }
 
+    /// How many events are read for a timeline at once: one more than are wanted tells whether there are more, and a few are often
+    /// left out.
+    static func timelinePage(_ limit: Int) -> Int { max(limit + 1, 20) }
+
     /// The end of a room's timeline, and what came before it.
     ///
     /// - Parameters:
     ///   - known: All events in `(since, through]`, oldest first, if they are at hand.
+    ///   - page: The newest of them, newest first, as many as ``timelinePage(_:)`` says, if they are at hand.
     ///   - since: Where the client's knowledge ends; `nil` if it has none.
     ///   - checkVisibility: Whether there may be events that the user must not see.
+    ///   - isJoined: Whether the user is known to be in the room.
     ///   - current: State that the user is told in any case: its events are shown even where history is hidden.
     func timeline(
-        _ room: RoomNumber, _ request: SyncRequest, known: [StoredEvent]?, since: StreamPosition?,
-        through: StreamPosition,
-        checkVisibility: Bool, current: StateMap, ignored: Set<UserID>
+        _ room: RoomNumber, _ request: SyncRequest, known: [StoredEvent]?, page: [StoredEvent]? = nil,
+        since: StreamPosition?, through: StreamPosition, checkVisibility: Bool, isJoined: Bool, current: StateMap,
+        ignored: Set<UserID>
     ) async throws -> (events: [StoredEvent], isLimited: Bool, prevBatch: SyncToken) {
         let limit = timelineLimit(request.filter)
         let id = try await store.room(room)
@@ -58,7 +64,8 @@ extension SyncService {
         var isLimited = false
         var first = StreamPosition((since?.rawValue ?? 0))
         if let known {
-            let visible = checkVisibility ? try await visible(known, room, request.user, current) : known
+            let visible =
+                checkVisibility ? try await visible(known, room, request.user, isJoined: isJoined, current) : known
             found = visible.filter(allowed)
             if found.count > limit {
                 isLimited = true
@@ -70,15 +77,22 @@ extension SyncService {
             var cursor = through
             let floor = since ?? StreamPosition(.min)
             var reachedEnd = false
+            var atHand = page
             for _ in 0..<10 where found.count <= limit && !reachedEnd {
-                let last = cursor
-                let page = try await store.read {
-                    try $0.events.timeline(
-                        room, after: floor, through: last, limit: max(limit + 1, 20), newestFirst: true
-                    )
+                let page: [StoredEvent]
+                if let first = atHand.take() {
+                    page = first
+                } else {
+                    let last = cursor
+                    page = try await store.read {
+                        try $0.events.timeline(
+                            room, after: floor, through: last, limit: Self.timelinePage(limit), newestFirst: true
+                        )
+                    }
                 }
-                reachedEnd = page.count < max(limit + 1, 20)
-                let visible = checkVisibility ? try await visible(page, room, request.user, current) : page
+                reachedEnd = page.count < Self.timelinePage(limit)
+                let visible =
+                    checkVisibility ? try await visible(page, room, request.user, isJoined: isJoined, current) : page
                 found += visible.filter(allowed)
                 if let oldest = page.last?.position {
                     cursor = StreamPosition(oldest.rawValue - 1)
@@ -94,9 +108,10 @@ extension SyncService {
     }
 
     private func visible(
-        _ events: [StoredEvent], _ room: RoomNumber, _ user: Requester, _ current: StateMap
+        _ events: [StoredEvent], _ room: RoomNumber, _ user: Requester, isJoined: Bool, _ current: StateMap
     ) async throws -> [StoredEvent] {
-        let seen = try await EventVisibility(store: store).visible(events, in: room, to: user.number, id: user.id)
+        let seen = try await EventVisibility(store: store).visible(
+            events, in: room, to: user.number, id: user.id, isJoined: isJoined)
         guard seen.count < events.count else { return seen }
         let byNumber = Dictionary(uniqueKeysWithValues: seen.map { ($0.number, $0) })
         return events.compactMap { event in

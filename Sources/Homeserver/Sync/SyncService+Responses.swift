@@ -19,21 +19,21 @@ extension SyncService {
         let receiptsByRoom = Dictionary(grouping: receipts) { $0.room }
         let dataByRoom = Dictionary(grouping: accountData.filter { $0.room != nil }) { $0.room ?? RoomNumber(0) }
         let since = request.since?.position
+        let beforehand = try await roomsBeforehand(rooms.joined, request, since: since, through: end.position)
         for (room, entry) in rooms.rooms.sorted(by: { $0.key < $1.key }) where entry.position <= end.position {
             let id = try await store.room(room)
             guard request.filter.room.allows(id) else { continue }
             switch entry.membership {
             case .join:
                 var section = try await joinedSection(
-                    room, request, known: nil, since: since, through: end.position, knownState: nil,
-                    isNew: since == nil,
-                    ignored: ignored
+                    room, request, known: nil, page: beforehand.pages[room], since: since, through: end.position,
+                    knownState: nil, isNew: since == nil, ignored: ignored
                 )
                 section.accountData = allowed(dataByRoom[room] ?? [], request.filter.room.accountData, id)
                 section.ephemeral = try await ephemeral(
                     room, id, request, receipts: receiptsByRoom[room] ?? [], typing: !typing.typists(in: room).isEmpty
                 )
-                section.unread = try await users.unread(of: request.user, in: room, through: end.position)
+                section.unread = beforehand.unread[room] ?? UnreadSummary()
                 response.joined.append((id, section))
             case .invite, .knock:
                 try await addStripped(room, id, entry, request, ignored, to: &response)
@@ -47,9 +47,34 @@ extension SyncService {
         response.accountData = accountData.filter { data in
             data.room == nil && request.filter.accountData.allows(type: EventType(data.type), sender: nil)
         }
-        try await addPresence(StreamPosition(0), end.position, nil, request, to: &response)
+        try await addPresence(nil, request, to: &response)
         try await addDevice(request, since: nil, end: end, changed: true, hasMessages: true, to: &response)
         return try await response.write(request, store: store, now: clock.now)
+    }
+
+    /// Rooms whose timelines are read at once: a reader is not to be held up for long.
+    private static let roomsAtOnce = 100
+
+    /// What a first sync needs of each room, read for many rooms at once: going to the database costs more than what is read there.
+    private func roomsBeforehand(
+        _ joined: [RoomNumber], _ request: SyncRequest, since: StreamPosition?, through: StreamPosition
+    ) async throws -> (pages: [RoomNumber: [StoredEvent]], unread: [RoomNumber: UnreadSummary]) {
+        var wanted: [RoomNumber] = []
+        for room in joined where request.filter.room.allows(try await store.room(room)) { wanted.append(room) }
+        let unread = try await users.unread(of: request.user, in: wanted, through: through)
+        let limit = Self.timelinePage(timelineLimit(request.filter))
+        var pages: [RoomNumber: [StoredEvent]] = [:]
+        for start in stride(from: 0, to: wanted.count, by: Self.roomsAtOnce) {
+            let some = wanted[start..<min(start + Self.roomsAtOnce, wanted.count)]
+            let read = try await store.read { reader in
+                try some.map { room in
+                    try reader.events.timeline(
+                        room, after: since ?? StreamPosition(.min), through: through, limit: limit, newestFirst: true)
+                }
+            }
+            for (room, page) in zip(some, read) { pages[room] = page }
+        }
+        return (pages, unread)
     }
 
     /// What has changed since a token.
@@ -138,9 +163,7 @@ extension SyncService {
             data.room == nil && request.filter.accountData.allows(type: EventType(data.type), sender: nil)
         }
         let met = try await peopleMet(changes, rooms, request, since: since.position)
-        try await addPresence(
-            since.position, end.position, changes.presence.union(met.joined), request, to: &response
-        )
+        try await addPresence(changes.presence.union(met.joined), request, to: &response)
         try await addDeviceLists(changes, met, request, to: &response)
         try await addDevice(
             request, since: since, end: end, changed: changes.hasKeyCounts && isComplete, hasMessages: mayHaveMessages,
@@ -186,16 +209,15 @@ extension SyncService {
     }
 
     private func joinedSection(
-        _ room: RoomNumber, _ request: SyncRequest, known: [StoredEvent]?, since: StreamPosition?,
-        through: StreamPosition,
-        knownState: StateMap?, isNew: Bool, ignored: Set<UserID>
+        _ room: RoomNumber, _ request: SyncRequest, known: [StoredEvent]?, page: [StoredEvent]? = nil,
+        since: StreamPosition?, through: StreamPosition, knownState: StateMap?, isNew: Bool, ignored: Set<UserID>
     ) async throws -> SyncRoomSection {
         let view = try await rooms.view(room)
         var endState = view.head.state
         if view.head.position > through, let past = try await stateAt(through, in: room) { endState = past }
         let (events, isLimited, prevBatch) = try await timeline(
-            room, request, known: known, since: since, through: through, checkVisibility: isNew, current: endState,
-            ignored: ignored
+            room, request, known: known, page: page, since: since, through: through, checkVisibility: isNew,
+            isJoined: true, current: endState, ignored: ignored
         )
         var section = SyncRoomSection(timeline: events, isLimited: isLimited, prevBatch: prevBatch)
         // Who has just come in has not seen what came before, unless the room begins here.
@@ -226,9 +248,8 @@ extension SyncService {
             return section
         }
         let (events, isLimited, prevBatch) = try await timeline(
-            room, request, known: nil, since: since, through: entry.position, checkVisibility: true,
-            current: StateMap(),
-            ignored: ignored
+            room, request, known: nil, since: since, through: entry.position, checkVisibility: true, isJoined: false,
+            current: StateMap(), ignored: ignored
         )
         var section = SyncRoomSection(timeline: events, isLimited: isLimited, prevBatch: prevBatch)
         let endState = try await store.state(after)
@@ -304,22 +325,22 @@ extension SyncService {
     }
 
     private func addPresence(
-        _ after: StreamPosition, _ through: StreamPosition, _ changed: Set<UserNumber>?, _ request: SyncRequest,
-        to response: inout SyncResponse
+        _ changed: Set<UserNumber>?, _ request: SyncRequest, to response: inout SyncResponse
     ) async throws {
         guard let presence, request.filter.presence.types.allows("m.presence") else { return }
         var users = changed ?? []
-        if changed == nil { users = Set(try await presence.changes(after: after, through: through)) }
+        // Whoever knows nothing is told who is there; that all others are away goes without saying.
+        if changed == nil { users = Set(try await presence.present()) }
         guard !users.isEmpty else { return }
         let candidates = Array(users)
         let me = request.user.number
         var visible = Set(try await store.read { try $0.memberships.sharing(with: me, among: candidates) })
         if users.contains(me) { visible.insert(me) }
-        for user in visible.sorted() {
-            let id = try await store.user(user)
-            guard request.filter.presence.senders.allows(id) else { continue }
-            if let event = try await presence.event(about: user) { response.presence.append(event) }
+        var told: [UserNumber] = []
+        for user in visible.sorted() where request.filter.presence.senders.allows(try await store.user(user)) {
+            told.append(user)
         }
+        response.presence += try await presence.events(about: told, naming: false)
     }
 
     private func addDevice(

@@ -71,8 +71,10 @@ public protocol SyncUserSource: Sendable {
     func receipts(
         in rooms: [RoomNumber], for user: UserNumber, after: StreamPosition, through: StreamPosition
     ) async throws -> [ReceiptRecord]
-    /// What a user has not read of a room up to a place.
-    func unread(of user: Requester, in room: RoomNumber, through: StreamPosition) async throws -> UnreadSummary
+    /// What a user has not read of rooms up to a place.
+    func unread(
+        of user: Requester, in rooms: [RoomNumber], through: StreamPosition
+    ) async throws -> [RoomNumber: UnreadSummary]
     /// Whom a user does not want to hear of.
     func ignoredUsers(of user: UserNumber) async throws -> Set<UserID>
 }
@@ -91,15 +93,19 @@ public protocol SyncTypingSource: Sendable {
 public protocol SyncPresenceSource: Sendable {
     /// Notes that a user's client is there, as `presence` says (`online`, `unavailable`, `offline`).
     func seen(_ user: Requester, as presence: String) async
-    /// The text of an `m.presence` event about a user; `nil` if there is nothing to say.
+    /// The texts of `m.presence` events about users, in their order; none where presence is not kept.
     ///
     /// - Parameter naming: Whether the content names the user too, as the streams before `/sync` have it.
-    func event(about user: UserNumber, naming: Bool) async throws -> [UInt8]?
+    func events(about users: [UserNumber], naming: Bool) async throws -> [[UInt8]]
+    /// Users who are not offline.
+    func present() async throws -> [UserNumber]
     /// Users whose presence changed in a span of the journal.
     func changes(after: StreamPosition, through: StreamPosition) async throws -> [UserNumber]
 }
 
-extension SyncPresenceSource {
-    /// The text of an `m.presence` event about a user, as `/sync` tells of it.
-    func event(about user: UserNumber) async throws -> [UInt8]? { try await event(about: user, naming: false) }
+extension SyncUserSource {
+    /// What a user has not read of a room up to a place.
+    func unread(of user: Requester, in room: RoomNumber, through: StreamPosition) async throws -> UnreadSummary {
+        try await unread(of: user, in: [room], through: through)[room] ?? UnreadSummary()
+    }
 }

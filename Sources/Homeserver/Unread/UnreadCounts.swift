@@ -18,6 +18,8 @@ public final class UnreadCounts: Sendable {
 
     /// How many events are looked at in one read, which bounds memory.
     static let batchEvents = 200
+    /// Rooms that are looked up at once.
+    static let roomsAtOnce = 100
     /// After how many events the place is stored.
     static let checkpointEvents = 500
 
@@ -47,12 +49,32 @@ public final class UnreadCounts: Sendable {
     public func counts(
         _ user: UserNumber, _ room: RoomNumber, through: StreamPosition
     ) async throws -> RoomCounts {
-        let key = Key(user: user, room: room)
-        let kept = cache[key]
-        let known = kept?.record
-        let start = try await store.read { reader in
-            try Self.start(key, known: known, through: through, reader)
+        try await counts(user, [room], through: through)[room] ?? RoomCounts()
+    }
+
+    /// What a user has not read in some rooms, looked up at once; see ``counts(_:_:through:)-(UserNumber,RoomNumber,_)``.
+    public func counts(
+        _ user: UserNumber, _ rooms: [RoomNumber], through: StreamPosition
+    ) async throws -> [RoomNumber: RoomCounts] {
+        var counts: [RoomNumber: RoomCounts] = [:]
+        for begin in stride(from: 0, to: rooms.count, by: Self.roomsAtOnce) {
+            let some = rooms[begin..<min(begin + Self.roomsAtOnce, rooms.count)].map { room in
+                let key = Key(user: user, room: room)
+                return (key: key, kept: cache[key])
+            }
+            let starts = try await store.read { reader in
+                try some.map { try Self.start($0.key, known: $0.kept?.record, through: through, reader) }
+            }
+            for ((key, kept), start) in zip(some, starts) {
+                counts[key.room] = try await count(key, kept, start, through: through)
+            }
         }
+        return counts
+    }
+
+    private func count(
+        _ key: Key, _ kept: UnreadLedger?, _ start: Start?, through: StreamPosition
+    ) async throws -> RoomCounts {
         guard let start else {
             cache.remove(key)
             return RoomCounts()

@@ -44,10 +44,13 @@ public struct UserDataSource: SyncUserSource {
         }
     }
 
-    /// What a user has not read of a room.
-    public func unread(of user: Requester, in room: RoomNumber, through: StreamPosition) async throws -> UnreadSummary {
-        let counts = try await unread.counts(user.number, room, through: through)
-        return UnreadSummary(main: counts.main.summary, threads: counts.threads.mapValues(\.summary))
+    /// What a user has not read of rooms.
+    public func unread(
+        of user: Requester, in rooms: [RoomNumber], through: StreamPosition
+    ) async throws -> [RoomNumber: UnreadSummary] {
+        try await unread.counts(user.number, rooms, through: through).mapValues { counts in
+            UnreadSummary(main: counts.main.summary, threads: counts.threads.mapValues(\.summary))
+        }
     }
 
     /// Whom a user does not want to hear of.

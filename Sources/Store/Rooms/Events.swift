@@ -22,16 +22,15 @@ public struct EventReader {
         """
     )
     private static let byID = SQL("SELECT \(columns) FROM \(source) WHERE events.event_id = $1")
+    // Answered from the index alone: most of the events are in memory.
     private static let backward = SQL(
         """
-        SELECT \(columns) FROM \(source) WHERE events.room_num = $1 AND events.position > $2 AND events.position <= $3
-        ORDER BY events.position DESC LIMIT $4
+        SELECT num FROM events WHERE room_num = $1 AND position > $2 AND position <= $3 ORDER BY position DESC LIMIT $4
         """
     )
     private static let forward = SQL(
         """
-        SELECT \(columns) FROM \(source) WHERE events.room_num = $1 AND events.position > $2 AND events.position <= $3
-        ORDER BY events.position ASC LIMIT $4
+        SELECT num FROM events WHERE room_num = $1 AND position > $2 AND position <= $3 ORDER BY position ASC LIMIT $4
         """
     )
 
@@ -127,7 +126,13 @@ public struct EventReader {
     public func timeline(
         _ room: RoomNumber, after: StreamPosition, through: StreamPosition, limit: Int, newestFirst: Bool
     ) throws -> [StoredEvent] {
-        try sql.all(newestFirst ? Self.backward : Self.forward, room, after, through, limit, map: decode)
+        let numbers = try sql.all(newestFirst ? Self.backward : Self.forward, room, after, through, limit) { row in
+            try row.number(0, as: EventNumber.self)
+        }
+        var found: [EventNumber: StoredEvent] = [:]
+        found.reserveCapacity(numbers.count)
+        for event in try events(numbers) { found[event.number] = event }
+        return numbers.compactMap { found[$0] }
     }
 
     /// The events that have been added to a room's graph, not counting history, since a time in milliseconds since 1970.

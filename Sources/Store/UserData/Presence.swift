@@ -80,6 +80,13 @@ public struct PresenceReader {
         try sql.all(Self.changes, after, through, users.sqlList, map: decode)
     }
 
+    /// Everyone who is not offline.
+    public func present() throws -> [UserNumber] {
+        try sql.all("SELECT user_num FROM presence WHERE state <> $1", PresenceState.offline.rawValue) {
+            try $0.number(0)
+        }
+    }
+
     /// Everyone whose presence changed in a stretch of the journal.
     public func changed(after: StreamPosition, through: StreamPosition) throws -> [UserNumber] {
         try sql.all("SELECT user_num FROM presence WHERE position > $1 AND position <= $2", after, through) {

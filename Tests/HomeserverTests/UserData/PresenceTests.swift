@@ -63,7 +63,7 @@ import Testing
             let seen = try await presence.presence(of: alice.id, seenBy: bob.id)
             #expect(seen.state == .unavailable && seen.statusMessage == "away" && seen.isCurrentlyActive == nil)
             #expect(try await presence.changes(after: before, through: fixture.store.journal.end) == [alice.number])
-            let event = try #require(try await presence.event(about: alice.number))
+            let event = try #require(try await presence.events(about: [alice.number], naming: false).first)
             #expect(
                 String(decoding: event, as: UTF8.self)
                     == #"{"type":"m.presence","sender":"@alice:here.example","content":{"presence":"unavailable","status_msg":"away"}}"#
