@@ -36,16 +36,28 @@ class Usage:
 
     cpu_seconds: float
     memory_bytes: int
+    #: Of the memory, what is not a file's content as it is on disk: that can go and be read again, and is shared.
+    own_memory_bytes: int
+
+    @property
+    def memory(self) -> dict[str, float]:
+        """The measures of memory that reports know."""
+        return {"memory_mib": self.memory_bytes / 2**20, "own_memory_mib": self.own_memory_bytes / 2**20}
 
 
 def usage(root: int) -> Usage:
     """Of a process and its descendants, those that have ended included in the CPU time of those that waited for them."""
-    ticks = pages = 0
+    ticks = pages = of_files = 0
     for pid in processes(root):
         if fields := _stat(pid):
             ticks += sum(int(field) for field in fields[11:15])  # user, system, and both of ended children
-            pages += int(fields[21])
-    return Usage(ticks / TICKS, pages * PAGE_BYTES)
+            try:
+                resident, shared = map(int, Path(f"/proc/{pid}/statm").read_text().split()[1:3])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            pages += resident
+            of_files += shared
+    return Usage(ticks / TICKS, pages * PAGE_BYTES, (pages - of_files) * PAGE_BYTES)
 
 
 def open_sockets(pid: int) -> int:

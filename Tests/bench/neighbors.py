@@ -93,7 +93,7 @@ def join(bench: Bench) -> dict:
         "answered_milliseconds": (answered - begun) * 1000,
         "complete_milliseconds": (complete - begun) * 1000,
         "cpu_seconds": after[0] - before[0],
-        "memory_mib": usage(bench.server.process.pid).memory_bytes / 2**20,
+        **usage(bench.server.process.pid).memory,
         "members": members,
     }
     if bench.cluster:

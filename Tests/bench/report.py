@@ -13,6 +13,7 @@ MEASURES = {
     "cpu_seconds": ("CPU s", "{:,.2f}", False),
     "postgres_cpu_seconds": ("PostgreSQL CPU s", "{:,.2f}", False),
     "memory_mib": ("memory MiB", "{:,.0f}", False),
+    "own_memory_mib": ("  without files' pages", "{:,.0f}", False),
     "milliseconds": ("ms", "{:,.0f}", False),
 }
 

@@ -44,11 +44,15 @@ public struct RenderedEvents: Sendable {
         _ stored: StoredEvent, into writer: inout JSONWriter, includeRoomID: Bool, membership: Membership? = nil
     ) {
         stored.event.writeClient(into: &writer, includeRoomID: includeRoomID) { writer in
-            writer.member("age", max(0, viewer.now - stored.event.originServerTS))
+            writer.rawKey("age")
+            writer.write(max(0, viewer.now - stored.event.originServerTS))
             if let transaction = stored.transaction, stored.sender == viewer.user, transaction.device == viewer.device {
                 writer.member("transaction_id", transaction.id)
             }
-            if let membership { writer.member("membership", membership.rawValue) }
+            if let membership {
+                writer.rawKey("membership")
+                writer.write(membership.rawValue)
+            }
             if let replaces = stored.replaces, let replaced = related[replaces] {
                 writer.member("replaces_state", replaced.event.eventID)
                 writer.member("prev_content", replaced.event.content)

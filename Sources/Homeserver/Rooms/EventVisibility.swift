@@ -21,11 +21,17 @@ struct EventVisibility {
         var rules = Rules(store: store, visibilityKey: try await store.number(of: StateKey(.historyVisibility)))
         var seen: [StoredEvent] = []
         for event in events {
-            let member = try await rules.event(memberKey, before: event)
             let joinedLater = isJoined || record?.membership == .join || (leftAt.map { event.position ?? $0 < $0 } ?? false)
+            let visibility = try await rules.visibility(before: event)
+            // The usual case, in which nothing more has to be looked up.
+            if visibility == .worldReadable || visibility == .shared && joinedLater {
+                seen.append(event)
+                continue
+            }
+            let member = try await rules.event(memberKey, before: event)
             let isVisible = Visibility.isVisible(
-                event.event, to: id, visibility: try await rules.visibility(before: event),
-                membership: member.flatMap { Membership(of: $0) }, joinedLater: joinedLater
+                event.event, to: id, visibility: visibility, membership: member.flatMap { Membership(of: $0) },
+                joinedLater: joinedLater
             )
             if isVisible { seen.append(event) }
         }

@@ -180,9 +180,8 @@ extension SyncService {
     func summary(_ view: RoomView, for user: Requester) async throws -> RoomSummary {
         let room = view.head.number
         let named = try await view.event(StateKey(.name))?.event.content["name"]?.string?.isEmpty == false
-        let hasAlias = try await view.event(StateKey(.canonicalAlias))?.event.content["alias"]?.string?.isEmpty == false
         var heroes: [UserID] = []
-        if !named && !hasAlias {
+        if !named, try await view.event(StateKey(.canonicalAlias))?.event.content["alias"]?.string?.isEmpty != false {
             heroes = try await store.read { reader in
                 var users: [UserID] = []
                 for membership in [Membership.join, .invite, .leave, .ban] where users.isEmpty || membership == .invite

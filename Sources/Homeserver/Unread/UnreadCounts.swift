@@ -81,7 +81,10 @@ public final class UnreadCounts: Sendable {
         }
         var ledger = kept ?? UnreadLedger(start.record, beginning: start.beginning, receipts: start.receipts)
         let recounts = ledger.read(start.receipts)
-        if ledger.record.position < through || !recounts.isEmpty {
+        if start.end <= ledger.record.position, recounts.isEmpty {
+            // The journal has gone on, but not in this room.
+            ledger.reach(through)
+        } else if ledger.record.position < through || !recounts.isEmpty {
             try await advance(&ledger, key, recounts: recounts, through: through)
         }
         cache.insert(key, ledger, cost: 1 + ledger.record.threads.count)
@@ -99,6 +102,8 @@ public final class UnreadCounts: Sendable {
         let record: UnreadRecord?
         let beginning: StreamPosition
         let receipts: [StoredReceipt]
+        /// The last place of the room's timeline.
+        let end: StreamPosition
     }
 
     private static func start(
@@ -108,10 +113,11 @@ public final class UnreadCounts: Sendable {
             membership.membership == .join
         else { return nil }
         let receipts = try reader.receipts.receipts(of: key.user, in: key.room)
+        let end = try reader.rooms.position(of: key.room) ?? through
         if let record = try known ?? reader.unread.record(of: key.user, in: key.room) {
-            return Start(record: record, beginning: record.position, receipts: receipts)
+            return Start(record: record, beginning: record.position, receipts: receipts, end: end)
         }
-        return Start(record: nil, beginning: try joined(membership, reader), receipts: receipts)
+        return Start(record: nil, beginning: try joined(membership, reader), receipts: receipts, end: end)
     }
 
     /// Where the user came into the room: behind changes of their profile, which are memberships too.

@@ -96,8 +96,9 @@ extension Event {
     }
 
     private func splice(_ field: EventField, into writer: inout JSONWriter) {
-        guard let value = self[field] else { return }
+        let document = json.document
+        guard let range = fields.range(field, in: document) else { return }
         writer.rawKey(field.staticName)
-        writer.write(value)
+        document.bytes.withUnsafeBufferPointer { writer.writeRaw(UnsafeBufferPointer(rebasing: $0[range])) }
     }
 }

@@ -16,6 +16,15 @@ struct EventFields: Sendable {
         }
     }
 
+    /// Where the text of the member's value stands, or `nil` if there is none. `document` must be the one the fields were found in.
+    func range(_ field: EventField, in document: JSONDocument) -> Range<Int>? {
+        let index = nodes[Int(field.rawValue)]
+        guard index != 0 else { return nil }
+        let node = document.nodes[Int(index)]
+        return node.kind == .string
+            ? Int(node.start) - 1..<Int(node.end) + 1 : Int(node.start)..<Int(node.end)
+    }
+
     /// The member's value, or `nil` if there is none. `document` must be the one the fields were found in.
     func value(_ field: EventField, in document: JSONDocument) -> JSON? {
         let index = nodes[Int(field.rawValue)]

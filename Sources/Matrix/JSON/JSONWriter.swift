@@ -74,8 +74,22 @@ public struct JSONWriter: Sendable {
     /// Writes an integer.
     public mutating func write(_ integer: Int64) {
         separate()
-        bytes.append(contentsOf: String(integer).utf8)
+        appendDigits(integer)
         needsComma = true
+    }
+
+    /// `String(_:)` would take memory for each number, and most events are written with two.
+    private mutating func appendDigits(_ integer: Int64) {
+        if integer < 0 { bytes.append(UInt8(ascii: "-")) }
+        var rest = integer.magnitude
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var at = 20
+        repeat {
+            at -= 1
+            digits[at] = UInt8(ascii: "0") + UInt8(rest % 10)
+            rest /= 10
+        } while rest > 0
+        for index in at..<20 { bytes.append(digits[index]) }
     }
 
     /// Writes an integer.

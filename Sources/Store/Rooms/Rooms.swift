@@ -45,6 +45,11 @@ public struct RoomReader {
         try sql.all("SELECT num FROM rooms WHERE published = 1 ORDER BY num") { try $0.number(0) }
     }
 
+    /// The last position at which a room changed, or `nil` if there is no such room.
+    public func position(of room: RoomNumber) throws -> StreamPosition? {
+        try sql.first("SELECT position FROM rooms WHERE num = $1", room) { try $0.number(0) }
+    }
+
     /// Of `rooms`, those in which something has happened after `position`.
     public func changed(_ rooms: [RoomNumber], after position: StreamPosition) throws -> [RoomNumber] {
         try sql.all("SELECT num FROM rooms WHERE position > $1 AND num IN list($2)", position, rooms.sqlList) {

@@ -26,6 +26,33 @@ import Testing
         }
     }
 
+    @Test func manyRoomsAreCountedAtOnce() async throws {
+        try await UserDataFixture.onEachEngine { fixture in
+            let alice = try await fixture.user("alice")
+            let bob = try await fixture.user("bob")
+            var numbers: [RoomNumber] = []
+            // More than are looked up in one read.
+            for index in 0..<103 {
+                let room = try await fixture.room(alice, [bob])
+                for _ in 0..<index % 3 { try await fixture.send("loud", to: room, by: alice) }
+                numbers.append(try #require(try await fixture.store.number(of: room)))
+            }
+            let elsewhere = try await fixture.room(alice)
+            try await fixture.send("not for bob", to: elsewhere, by: alice)
+            numbers.append(try #require(try await fixture.store.number(of: elsewhere)))
+            for _ in 0..<2 {
+                // The second time from memory, and with a journal that has gone on elsewhere.
+                let end = fixture.store.journal.end
+                let counts = try await fixture.unread.counts(bob.number, numbers, through: end)
+                for (index, room) in numbers.dropLast().enumerated() {
+                    #expect(counts[room]?.main == .init(notification: index % 3, highlight: index % 3))
+                }
+                #expect(counts[try #require(numbers.last)] == RoomCounts())
+                try await fixture.send("elsewhere", to: elsewhere, by: alice)
+            }
+        }
+    }
+
     @Test func whatOneSendsMarksTheThreadAsRead() async throws {
         try await UserDataFixture.onEachEngine { fixture in
             let alice = try await fixture.user("alice")
