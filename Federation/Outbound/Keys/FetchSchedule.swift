@@ -8,6 +8,8 @@ final class FetchSchedule: Sendable {
         var time: Int64
         /// Failures in a row.
         var failures: Int
+        /// Until when the answers that the server has given are paid for, in milliseconds: a pause for each.
+        var paidUntil: Int64
     }
 
     /// What the answer is wanted for.
@@ -29,8 +31,11 @@ final class FetchSchedule: Sendable {
         }
     }
 
-    /// A server that answered is not asked again for so long, whatever keys are missing.
+    /// Whatever keys are missing, a server that answers is asked once in so long.
     private let pauseMilliseconds: Int64
+    /// So many answers more may be had at once: a key can be replaced right after it was asked for, and what is signed with the new one
+    /// must count.
+    private static let spareAnswers: Int64 = 2
     private let attempts = GenerationalCache<ServerName, Attempt>(budget: 20_000)
 
     init(pauseMilliseconds: Int64) { self.pauseMilliseconds = pauseMilliseconds }
@@ -39,13 +44,20 @@ final class FetchSchedule: Sendable {
         guard let attempt = attempts[server] else { return true }
         // A clock that was set back must not lock a server out.
         guard attempt.time <= now else { return true }
-        guard attempt.failures > 0 else { return now - attempt.time >= pauseMilliseconds / urgency.pauseDivisor }
+        guard attempt.failures > 0 else {
+            return now - attempt.time >= pauseMilliseconds / urgency.pauseDivisor
+                || attempt.paidUntil - now <= Self.spareAnswers * pauseMilliseconds
+        }
         let wait = pauseMilliseconds << Int64(min(attempt.failures - 1, 10))
         return now - attempt.time >= min(wait, urgency.longestWaitMilliseconds)
     }
 
     func note(_ server: ServerName, isSuccess: Bool, now: Int64) {
-        let failures = isSuccess ? 0 : (attempts[server]?.failures ?? 0) + 1
-        attempts.insert(server, Attempt(time: now, failures: failures))
+        let last = attempts[server]
+        let failures = isSuccess ? 0 : (last?.failures ?? 0) + 1
+        // A clock that was set back owes nothing.
+        let paid = min(max(last?.paidUntil ?? now, now), now + Self.spareAnswers * pauseMilliseconds)
+        attempts.insert(
+            server, Attempt(time: now, failures: failures, paidUntil: isSuccess ? paid + pauseMilliseconds : paid))
     }
 }

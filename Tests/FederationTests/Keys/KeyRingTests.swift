@@ -159,6 +159,8 @@ import Web
                     keys: [new],
                     old: [server.key.keyID: KeyDocument.OldKey(key: server.key.publicKey, expiredTS: now)],
                     validUntil: now + Self.day))
+            // Right after the old one was asked for.
+            #expect(await ring.keys([server.name: [new.keyID: now]]).count == 1)
             network.clock.advance(milliseconds: 10_000)
             #expect(await ring.keysInUse([new.keyID], of: server.name, now: network.clock.now).count == 1)
             // The key it has replaced signs no requests any more, and no later events.
@@ -203,11 +205,13 @@ import Web
             let server = try await KeyServer(network, "a.example", seed: 1)
             let ring = try ring(network, store)
             let now = network.clock.now
-            for number in 0..<5 { _ = await ring.keys([server.name: [try keyID("ed25519:made_up\(number)"): now]]) }
-            #expect(server.asked == 1)
-            network.clock.advance(milliseconds: 31_000)
-            _ = await ring.keys([server.name: [try keyID("ed25519:made_up"): now]])
-            #expect(server.asked == 2)
+            for number in 0..<9 { _ = await ring.keys([server.name: [try keyID("ed25519:made_up\(number)"): now]]) }
+            #expect(server.asked == 3)
+            for _ in 0..<2 {
+                network.clock.advance(milliseconds: 31_000)
+                for number in 0..<9 { _ = await ring.keys([server.name: [try keyID("ed25519:made_up\(number)"): now]]) }
+            }
+            #expect(server.asked == 5)
             let down = ServerName(trusted: "127.0.0.9:1")
             for _ in 0..<5 { #expect(await ring.keys([down: [try keyID("ed25519:x"): now]]).isEmpty) }
             #expect(network.health.mayAsk(down))
