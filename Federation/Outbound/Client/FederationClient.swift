@@ -14,7 +14,7 @@ public final class FederationClient: Sendable {
     private let pool: HTTPPool
     let resolver: ServerResolver
     let endpoints: EndpointFinder
-    private let health: any DestinationHealth
+    let health: any DestinationHealth
     private let logger: Logger
     private let listeners = Mutex<[@Sendable (ServerName) -> Void]>([])
     /// Requests under way, so that they can be bounded.

@@ -2,7 +2,11 @@ import FederationWire
 import Homeserver
 import Matrix
 
+// Memberships change because somebody waits for it: a server is asked then even if it did not answer a moment ago.
 extension FederationClient: RemoteRooms {
+    /// Whether a server has not answered lately.
+    public func seemsDown(_ server: ServerName) -> Bool { !health.mayAsk(server) }
+
     /// The beginnings of a membership event that a server in the room would accept.
     public func makeMembership(
         _ membership: RemoteMembership, of user: UserID, in room: RoomID, versions: [RoomVersion], at server: ServerName
@@ -14,7 +18,7 @@ extension FederationClient: RemoteRooms {
             case .knock: .knock
             }
         let template = try await send(
-            MakeMembershipRequest(kind, of: user, in: room, versions: versions.map(\.id)), to: server)
+            MakeMembershipRequest(kind, of: user, in: room, versions: versions.map(\.id)), to: server, evenIfDown: true)
         guard let id = template.version else { return MembershipTemplate(version: nil, event: template.event) }
         guard let version = RoomVersion(id: id) else {
             throw RemoteServerFailure(
@@ -44,7 +48,7 @@ extension FederationClient: RemoteRooms {
 
     /// Hands a knock over to a server in the room.
     public func sendKnock(_ event: Event, at server: ServerName) async throws(RemoteServerFailure) -> [JSON] {
-        try await send(SendKnockRequest(event), to: server)
+        try await send(SendKnockRequest(event), to: server, evenIfDown: true)
     }
 
     /// Hands an invite over to the invited user's server, which signs it.
@@ -53,7 +57,7 @@ extension FederationClient: RemoteRooms {
     ) async throws(RemoteServerFailure) -> [UInt8] {
         let request = InviteRequest(event, strippedState: strippedState)
         // Only rooms of the first two versions can be meant by a request that names none.
-        guard !event.version.eventIDIsHash else { return try await send(request, to: server) }
+        guard !event.version.eventIDIsHash else { return try await send(request, to: server, evenIfDown: true) }
         return try await newOrOld(
             request, InviteRequest(event, strippedState: strippedState, usesVersion1: true), to: server)
     }
@@ -113,9 +117,9 @@ extension FederationClient: RemoteRooms {
         _ new: Request, _ old: Request, to server: ServerName
     ) async throws(RemoteServerFailure) -> Request.Response {
         do {
-            return try await send(new, to: server)
+            return try await send(new, to: server, evenIfDown: true)
         } catch  where error.isUnrecognized {
-            return try await send(old, to: server)
+            return try await send(old, to: server, evenIfDown: true)
         }
     }
 }

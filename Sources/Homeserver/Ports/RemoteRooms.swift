@@ -6,6 +6,9 @@ import Matrix
 /// that the adapter holds answers to. Whoever asks checks signatures, hashes and authorization.
 /// Each operation throws ``RemoteServerFailure`` if there is no usable answer.
 public protocol RemoteRooms: Sendable {
+    /// Whether a server has not answered lately: others are asked before it.
+    func seemsDown(_ server: ServerName) -> Bool
+
     /// The beginnings of a membership event that a server in the room would accept.
     ///
     /// [make_join](https://spec.matrix.org/v1.19/server-server-api/#get_matrixfederationv1make_joinroomiduserid),

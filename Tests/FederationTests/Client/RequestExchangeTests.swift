@@ -201,6 +201,15 @@ import Web
             }
             #expect(messages[0].contains("cannot be reached") && messages[1].contains("cannot be reached"))
             #expect(messages[2].contains("lately") && messages[3].contains("lately"))
+            #expect(client.seemsDown(down))
+            // Who waits for an invitation is not told of earlier failures.
+            let user = try #require(UserID("@a:here.example"))
+            let leaving = await failure { () async throws(RemoteServerFailure) in
+                _ = try await client.makeMembership(
+                    .leave, of: user, in: RoomID(trusted: "!r:down.example"), versions: [],
+                    at: down)
+            }
+            #expect(leaving?.message.contains("cannot be reached") == true)
             // The sender has a schedule of its own.
             let transaction = FederationTransaction(origin: TestNetwork.here, originServerTS: 1, pdus: [], edus: [])
             let sent = await failure { () async throws(RemoteServerFailure) in

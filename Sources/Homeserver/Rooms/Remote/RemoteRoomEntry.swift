@@ -148,12 +148,17 @@ extension RoomService {
 
     // MARK: Parts
 
-    /// Tries servers one after the other until one helps.
+    /// Tries servers one after the other until one helps, those last that have not answered lately.
     private func trying(
         _ servers: [ServerName], _ body: (ServerName) async throws -> Void
     ) async throws {
-        var refusal: MatrixError?
+        let remote = try requireFederation().remote
+        var (up, down): ([ServerName], [ServerName]) = ([], [])
         for server in servers {
+            if remote.seemsDown(server) { down.append(server) } else { up.append(server) }
+        }
+        var refusal: MatrixError?
+        for server in up + down {
             do {
                 return try await body(server)
             } catch let failure as RemoteServerFailure {
