@@ -114,7 +114,7 @@ struct DestinationMachine: Sendable {
     private let configuration: SenderConfiguration
 
     /// The most notes of typing, and users whose presence is news, that wait: more are dropped.
-    private static let maximumMomentary = 100
+    static let maximumMomentary = 100
     /// A transaction of so many things is as large as any.
     private static let fullWidth = 150
 

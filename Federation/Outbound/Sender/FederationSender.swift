@@ -174,17 +174,18 @@ public actor FederationSender {
 
     private func take(_ batch: DispatchedBatch) {
         let now = clock.now
-        for (server, position) in batch.unread {
-            with(server) { $0.queue([], through: position, isComplete: false, now: now) }
+        for (server, places) in batch.unread {
+            let first = min(places.lowerBound, batch.items[server]?.first?.position ?? places.lowerBound)
+            with(server, from: first) { $0.queue([], through: places.upperBound, isComplete: false, now: now) }
         }
         for (server, items) in batch.items {
-            guard let last = items.last else { continue }
-            with(server) { $0.queue(items, through: last.position, now: now) }
+            guard let first = items.first, let last = items.last else { continue }
+            with(server, from: first.position) { $0.queue(items, through: last.position, now: now) }
         }
+        dispatched = batch.through
         for (server, users) in batch.presence {
             with(server) { $0.tell(presenceOf: users, now: now) }
         }
-        dispatched = batch.through
         if !ahead.isEmpty { ahead = ahead.filter { $0.value > batch.through } }
         scheduleCheckpoint()
     }
@@ -215,11 +216,17 @@ public actor FederationSender {
     // MARK: Carrying out what the machines say
 
     /// Tells a destination's machine something and carries out what it answers.
-    func with(_ server: ServerName, _ tell: (inout DestinationMachine) -> DestinationMachine.Action) {
+    ///
+    /// - Parameter first: The first place of the journal that concerns the destination and that it is not known to have; `nil`
+    ///   if there is none.
+    func with(
+        _ server: ServerName, from first: StreamPosition? = nil,
+        _ tell: (inout DestinationMachine) -> DestinationMachine.Action
+    ) {
         // Who is not in memory has been sent all that the journal holds up to here.
-        let position = max(dispatched, ahead[server] ?? dispatched)
-        let action = tell(
-            &machines[server, default: DestinationMachine(sentThrough: position, configuration)])
+        let known = max(dispatched, ahead[server] ?? dispatched)
+        let position = max(known, StreamPosition((first?.rawValue ?? 0) - 1))
+        let action = tell(&machines[server, default: DestinationMachine(sentThrough: position, configuration)])
         perform(action, for: server)
     }
 

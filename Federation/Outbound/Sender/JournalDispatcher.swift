@@ -11,8 +11,8 @@ struct DispatchedBatch: Sendable {
     var through: StreamPosition
     /// What the servers have to be told, in order.
     var items: [ServerName: [OutgoingItem]] = [:]
-    /// Servers for which there is something that they have to look up.
-    var unread: [ServerName: StreamPosition] = [:]
+    /// Servers for which there is something that has to be looked up: where the first and the last of it is.
+    var unread: [ServerName: ClosedRange<StreamPosition>] = [:]
     /// Users whose presence the servers have to be told.
     var presence: [ServerName: Set<UserNumber>] = [:]
 
@@ -71,9 +71,10 @@ actor JournalDispatcher {
             entries.compactMap { entry in if case .event(let event, _) = entry.change { event } else { nil } })
         for entry in entries {
             switch entry.change {
-            case .event(let event, _):
+            case .event(let event, let subject):
                 let servers = try await destinations(of: event, relays[event.number])
                 batch.add(OutgoingItem(position: entry.position, content: .event(event)), for: servers)
+                if sendsPresence, let subject { try await introduce(subject, event, into: &batch) }
             case .receipt(let receipt):
                 guard receipt.type == "m.read", receipt.userID.isLocal(to: routes.serverName) else { continue }
                 let servers = try await routes.servers.servers(in: receipt.room).filter(routes.accepts)
@@ -112,7 +113,9 @@ actor JournalDispatcher {
                 }
             case .other: continue
             }
-            for server in servers { batch.unread[server] = row.position }
+            for server in servers {
+                batch.unread[server] = (batch.unread[server]?.lowerBound ?? row.position)...row.position
+            }
         }
     }
 
@@ -132,6 +135,30 @@ actor JournalDispatcher {
             return try await routes.destinations(of: event)
         case .onBehalf(let origin): return try await routes.destinations(of: event).subtracting([origin])
         case .handedOver: return []
+        }
+    }
+
+    /// Who meets in a room hears who is there: of a user of this server that comes in, the servers in the room; of
+    /// those who are in it, the server of a user that comes in.
+    private func introduce(
+        _ user: UserNumber, _ event: StoredEvent, into batch: inout DispatchedBatch
+    ) async throws {
+        guard Membership(of: event.event) == .join, let id = event.event.stateKey.flatMap({ UserID($0.string) }) else {
+            return
+        }
+        if let before = event.replaces, let known = try await store.event(before), Membership(of: known.event) == .join {
+            return
+        }
+        if id.isLocal(to: routes.serverName) {
+            for server in try await routes.servers.servers(in: event.room).filter(routes.accepts) {
+                batch.presence[server, default: []].insert(user)
+            }
+        } else if routes.accepts(id.server) {
+            let users = try await store.read { [routes] reader in
+                try reader.presence.notOffline(
+                    in: event.room, of: routes.serverName, limit: DestinationMachine.maximumMomentary)
+            }
+            if !users.isEmpty { batch.presence[id.server, default: []].formUnion(users) }
         }
     }
 

@@ -62,6 +62,12 @@ public struct PresenceReader {
     private static let changes = SQL(
         "SELECT \(columns) FROM presence WHERE position > $1 AND position <= $2 AND user_num IN list($3) ORDER BY position"
     )
+    private static let inRoom = SQL(
+        """
+        SELECT p.user_num FROM memberships AS m JOIN users AS u ON u.num = m.user_num AND u.server = $2
+        JOIN presence AS p ON p.user_num = m.user_num AND p.state <> 0
+        WHERE m.room_num = $1 AND m.membership = 1 ORDER BY p.position DESC LIMIT $3
+        """)
     private static let present = SQL(
         "SELECT \(columns) FROM presence WHERE state <> 0 AND user_num > $1 ORDER BY user_num LIMIT $2")
 
@@ -92,6 +98,11 @@ public struct PresenceReader {
         try sql.all("SELECT user_num FROM presence WHERE position > $1 AND position <= $2", after, through) {
             try $0.number(0)
         }
+    }
+
+    /// Users of a server who are joined to a room and not offline, those first whose presence changed last.
+    public func notOffline(in room: RoomNumber, of server: ServerName, limit: Int) throws -> [UserNumber] {
+        try sql.all(Self.inRoom, room, server, limit) { try $0.number(0) }
     }
 
     /// Users who were last seen not offline, by number: what a server that was stopped has to put right.

@@ -73,7 +73,8 @@ import Web
             let list = body["destinations"]?.elements.map { $0 } ?? []
             #expect(status == 200 && list.map { $0["server_name"]?.string } == ["far.example", "there.example"])
             #expect(list[0]["failures"]?.int == 0 && list[0]["last_success_ts"]?.int != nil)
-            #expect(list[1]["pending_events"]?.int == 7 && list[1]["pending_to_device"]?.int == 1)
+            #expect(list[1]["pending_events"]?.int == 7)
+            #expect(list[1]["pending_to_device"]?.int == 1)
             #expect(list[1]["failures"]?.int == 1 && list[1]["last_error"]?.string == "lost")
             let next = list[1]["next_attempt_ts"]?.int ?? 0
             #expect(next > (list[1]["last_attempt_ts"]?.int ?? .max) && list[1]["first_failure_ts"]?.int != nil)

@@ -128,6 +128,35 @@ import Testing
         }
     }
 
+    @Test func whoMeetsHearsWhoIsThere() async throws {
+        try await SenderFixture.onEachEngine { fixture in
+            let (alice, zoe) = (try await fixture.account("alice"), try await fixture.account("zoe"))
+            let away = try await fixture.account("away")
+            for user in [alice, zoe] { try await fixture.presence.set(user.id, .online, statusMessage: nil) }
+            var room = try await ScriptedRoom("room", in: fixture.store)
+            for user in [alice, away] { try await room.set(.join, of: user.id, in: fixture.store) }
+            func told(_ server: ServerName) -> Set<String> {
+                Set(
+                    fixture.network.edus("m.presence", at: server).flatMap { edu in
+                        edu["push"]?.elements.compactMap { $0["user_id"]?.string } ?? []
+                    })
+            }
+            let bob = try SenderFixture.user("bob", "there.example")
+            try await room.set(.join, of: bob, in: fixture.store)
+            try await eventually("bob's server hears of alice") { told(Self.there) == [alice.id.string] }
+            try await room.set(.join, of: zoe.id, in: fixture.store)
+            try await eventually("and then of zoe") { told(Self.there) == [alice.id.string, zoe.id.string] }
+            // Another name is no meeting.
+            try await eventually("nothing is left") { await fixture.sender.machines.isEmpty }
+            let count = fixture.network.edus("m.presence", at: Self.there).count
+            try await room.set(.join, of: bob, in: fixture.store)
+            let last = try await room.send(by: alice.id, in: fixture.store).event.eventID.string
+            try await eventually("the last event arrives") { fixture.network.events(at: Self.there).last == last }
+            try await eventually("nothing is left") { await fixture.sender.machines.isEmpty }
+            #expect(fixture.network.edus("m.presence", at: Self.there).count == count)
+        }
+    }
+
     // MARK: Devices
 
     private static func keys(_ user: UserID, _ device: String) throws -> KeyUpload {

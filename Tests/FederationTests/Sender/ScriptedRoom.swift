@@ -57,9 +57,11 @@ struct ScriptedRoom: Sendable {
         let position = try writer.journal.reserve(1)
         let event = try event(number, type, sender, key, content)
         var keyNumber: StateKeyNumber?
+        var replaces: EventNumber?
         if let key {
             let name = try writer.identifiers.intern(StateKey(type, key))
             keyNumber = name
+            replaces = state[name]
             state[name] = number
             chain =
                 if let chain {
@@ -70,7 +72,7 @@ struct ScriptedRoom: Sendable {
         }
         let stored = StoredEvent(
             number: number, event: event, room: self.number, sender: try writer.identifiers.intern(sender),
-            stateKey: keyNumber, position: position, state: chain?.number, replaces: nil, redactedBy: nil,
+            stateKey: keyNumber, position: position, state: chain?.number, replaces: replaces, redactedBy: nil,
             status: .accepted, receivedTimestamp: 0, transaction: nil)
         try writer.events.insert(stored)
         if let chain { try writer.states.retain(chain.number, count: 1) }
