@@ -98,6 +98,7 @@ public struct FederationEndpoints: Sendable {
             DownloadMedia(media: services.media, serverName: serverName, randomness: randomness), in: environment)
         router.add(
             GetThumbnail(media: services.media, serverName: serverName, randomness: randomness), in: environment)
+        router.add(ExchangeThirdPartyInvite(rooms: services.rooms), in: environment)
         router.add(BindThirdPartyIdentifier(rooms: services.rooms, logger: logger), in: environment)
     }
 }

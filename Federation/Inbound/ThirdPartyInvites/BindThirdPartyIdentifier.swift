@@ -8,7 +8,10 @@ import Web
 ///
 /// Not signed. What it leads to is: by the identity server that each room has named when the invitation was made.
 struct BindThirdPartyIdentifier: Endpoint {
-    static let routes: [Route] = [.put("/_matrix/federation/v1/3pid/onbind")]
+    /// Identity servers in use ask by `POST`.
+    static let routes: [Route] = [
+        .put("/_matrix/federation/v1/3pid/onbind"), .post("/_matrix/federation/v1/3pid/onbind"),
+    ]
     static let authentication: Authentication<Anonymous> = .none
     static let rateLimit: RateLimitClass = .invite
 

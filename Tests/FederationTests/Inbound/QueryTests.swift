@@ -257,4 +257,51 @@ import Web
             #expect(response.status == 404)
         }
     }
+
+    @Test func othersRedeemInvitationsOfAddresses() async throws {
+        try await withServer { server, other, alice in
+            let identity = try #require(SigningKey(seed: [UInt8](repeating: 9, count: 32), version: "0"))
+            var room = NewRoom()
+            room.preset = .privateChat
+            let content: JSONValue = [
+                "display_name": "b...@example", "public_key": .string(identity.publicKey.base64),
+                "public_keys": [["public_key": .string(identity.publicKey.base64)]],
+            ]
+            room.initialState = [.init(type: .thirdPartyInvite, key: "token", content: content.json)]
+            let id = try await server.rooms.create(room, by: alice)
+            let bob = try other.user("bob")
+            func exchange(
+                _ target: UserID, sender: UserID? = nil, key: SigningKey? = nil, token: String = "token",
+                room: RoomID? = nil, membership: String = "invite", as peer: FakeServer? = nil
+            ) async throws -> FakeServer.Answer {
+                let statement: JSONValue = ["mxid": .string(target.string), "token": .string(token)]
+                let signed = try JSONSigning.sign(
+                    statement, as: ServerName(trusted: "id.example"), key: key ?? identity)
+                let body: JSONValue = [
+                    "type": "m.room.member", "room_id": .string((room ?? id).string),
+                    "sender": .string((sender ?? alice.id).string), "state_key": .string(target.string),
+                    "content": ["membership": .string(membership), "third_party_invite": ["signed": signed]],
+                ]
+                return try await (peer ?? other).ask(
+                    .put, "/_matrix/federation/v1/exchange_third_party_invite/\(id)", body: body.serialized())
+            }
+            let stranger = try #require(SigningKey(seed: [UInt8](repeating: 8, count: 32), version: "0"))
+            #expect(try await exchange(bob, key: stranger).code == "M_FORBIDDEN")
+            #expect(try await exchange(bob, token: "other").code == "M_FORBIDDEN")
+            #expect(try await exchange(bob, sender: try other.user("inviter")).code == "M_FORBIDDEN")
+            #expect(try await exchange(bob, room: RoomID(trusted: "!other:here.example")).status == 400)
+            #expect(try await exchange(bob, membership: "join").status == 400)
+            // Nobody informs of another server's users.
+            let third = try FakeServer("third.example", asking: server)
+            #expect(try await exchange(bob, as: third).code == "M_FORBIDDEN")
+            let number = try #require(try await server.store.number(of: id))
+            #expect(try await server.rooms.view(number).membership(of: bob) == nil)
+            #expect(server.outside.invited.isEmpty)
+            // The invite is made here and goes to bob's server, which has to sign it.
+            _ = try await exchange(bob)
+            let invite = try #require(server.outside.invited.first)
+            #expect(invite["state_key"]?.string == bob.string && invite["sender"]?.string == alice.id.string)
+            #expect(invite["content"]?["third_party_invite"]?["display_name"]?.string == "b...@example")
+        }
+    }
 }

@@ -12,6 +12,7 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
         var spaces: [RoomID: JSONValue] = [:]
         var askedSpaces: [RoomID] = []
         var exchanged: [JSONValue] = []
+        var invited: [JSONValue] = []
         var nearest: (event: EventID, originServerTS: Int64)?
         var history: [[UInt8]] = []
         var state: [EventID] = []
@@ -38,6 +39,8 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
     var askedSpaces: [RoomID] { script.withLock { $0.askedSpaces } }
     /// The uses of third-party invites that have been handed over.
     var exchanged: [JSONValue] { script.withLock { $0.exchanged } }
+    /// The invites that have been handed over. None is signed.
+    var invited: [JSONValue] { script.withLock { $0.invited } }
     /// What `GET /timestamp_to_event`, `GET /backfill`, `GET /event` and `GET /state_ids` answer.
     func setHistory(_ texts: [[UInt8]], nearest: (event: EventID, originServerTS: Int64)?, state: [EventID]) {
         script.withLock { script in
@@ -113,9 +116,14 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
 
     func sendKnock(_ event: Event, at server: ServerName) async throws(RemoteServerFailure) -> [JSON] { throw nothing }
 
+    func seemsDown(_ server: ServerName) -> Bool { false }
+
     func sendInvite(
         _ event: Event, strippedState: [[UInt8]], at server: ServerName
-    ) async throws(RemoteServerFailure) -> [UInt8] { throw nothing }
+    ) async throws(RemoteServerFailure) -> [UInt8] {
+        script.withLock { $0.invited.append(event.json.value) }
+        throw nothing
+    }
 
     func exchangeThirdPartyInvite(
         _ content: [UInt8], in room: RoomID, at server: ServerName
