@@ -17,5 +17,6 @@ public enum Schema {
         .destinations,
         .federationInbound,
         .services,
+        .addresses,
     ]
 }

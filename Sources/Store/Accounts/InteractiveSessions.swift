@@ -15,6 +15,8 @@ public struct InteractiveSessionRecord: Sendable {
     public var registrationToken: String?
     /// What came of the operation, once it is done.
     public var result: String?
+    /// The proof that was given for a mail address.
+    public var addressProof: String?
     /// Whether somebody else has shown who they are: it can authorize nothing any more.
     public var isRefused: Bool
     /// When it expires, in milliseconds since 1970.
@@ -23,7 +25,8 @@ public struct InteractiveSessionRecord: Sendable {
     /// A session.
     public init(
         operation: String, user: UserNumber?, parameters: [UInt8]?, completed: [String] = [],
-        registrationToken: String? = nil, result: String? = nil, isRefused: Bool = false, expiresAt: Int64
+        registrationToken: String? = nil, result: String? = nil, addressProof: String? = nil, isRefused: Bool = false,
+        expiresAt: Int64
     ) {
         self.operation = operation
         self.user = user
@@ -31,6 +34,7 @@ public struct InteractiveSessionRecord: Sendable {
         self.completed = completed
         self.registrationToken = registrationToken
         self.result = result
+        self.addressProof = addressProof
         self.isRefused = isRefused
         self.expiresAt = expiresAt
     }
@@ -44,15 +48,16 @@ public struct InteractiveSessionReader {
     public func session(_ hash: TokenHash, now: Int64) throws -> InteractiveSessionRecord? {
         try sql.first(
             """
-            SELECT operation, user_num, parameters, completed, registration_token, result, refused, expires_ts
+            SELECT operation, user_num, parameters, completed, registration_token, result, refused, expires_ts,
+                address_proof
             FROM interactive_sessions WHERE hash = $1 AND expires_ts > $2
             """, hash, now
         ) { row in
             InteractiveSessionRecord(
                 operation: try row.text(0), user: try row.numberOrNil(1), parameters: try row.blobOrNil(2),
                 completed: try row.text(3).split(separator: " ").map(String.init),
-                registrationToken: try row.textOrNil(4), result: try row.textOrNil(5), isRefused: try row.bool(6),
-                expiresAt: try row.int(7)
+                registrationToken: try row.textOrNil(4), result: try row.textOrNil(5),
+                addressProof: try row.textOrNil(8), isRefused: try row.bool(6), expiresAt: try row.int(7)
             )
         }
     }
@@ -68,11 +73,12 @@ public struct InteractiveSessionWriter {
         try writer.sql.execute(
             """
             INSERT INTO interactive_sessions (hash, operation, user_num, parameters, completed, registration_token, result,
-                expires_ts)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                expires_ts, address_proof)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             """, hash, session.operation, session.user,
             session.parameters.map { String(decoding: $0, as: UTF8.self) },
-            session.completed.joined(separator: " "), session.registrationToken, session.result, session.expiresAt
+            session.completed.joined(separator: " "), session.registrationToken, session.result, session.expiresAt,
+            session.addressProof
         )
     }
 
@@ -80,10 +86,11 @@ public struct InteractiveSessionWriter {
     public func update(_ session: InteractiveSessionRecord, _ hash: TokenHash) throws {
         try writer.sql.execute(
             """
-            UPDATE interactive_sessions SET completed = $2, registration_token = $3, result = $4, refused = $5
+            UPDATE interactive_sessions SET completed = $2, registration_token = $3, result = $4, refused = $5,
+                address_proof = $6
             WHERE hash = $1
             """, hash, session.completed.joined(separator: " "), session.registrationToken, session.result,
-            session.isRefused
+            session.isRefused, session.addressProof
         )
     }
 
