@@ -134,6 +134,14 @@ def write(tmp_path: Path, text: str) -> Path:
         ("data_dir: /var/lib\n", ["server_name", "missing"]),
         ("server_name: [\n", ["YAML"]),
         ("server_name: a.example\nrooms: {default_version: '99'}\n", ["line 2", "default_version"]),
+        ("server_name: a.example\nmail: {smtp: {port: 25}}\n", ["mail.smtp.host", "missing"]),
+        ("server_name: a.example\nmail: {smtp: {host: x, user: u}}\n", ["line 2", "mail.smtp.user", "password"]),
+        ("server_name: a.example\nmail: {smtp: {host: x, encryption: none, user: u, password: p}}\n",
+         ["mail.smtp.user", "in the clear"]),
+        ("server_name: a.example\nmail: {smtp: {host: x, user: u, password: p, password_file: f}}\n", ["mail.smtp.password"]),
+        ("server_name: a.example\nmail: {smtp: {host: x, encryption: tls}}\n", ["mail.smtp.encryption", "implicit"]),
+        ("server_name: a.example\nmail: {from: nobody}\n", ["line 2", "mail.from"]),
+        ("server_name: a.example\nmail: {smtp: {host: x, user: u, password_file: /no/such}}\n", ["/no/such"]),
     ],
 )
 def test_check_config_says_what_is_wrong(tmp_path, text, said):

@@ -7,13 +7,24 @@ extension Router {
     /// - Parameters:
     ///   - accounts: Accounts.
     ///   - interactive: Authorizes what needs a password again.
+    ///   - registration: Says whether people register with a mail address.
+    ///   - addresses: Mail addresses of accounts.
     ///   - environment: What endpoints have in common.
     public func addAccountRoutes(
-        accounts: AccountService, interactive: InteractiveAuthentication, in environment: EndpointEnvironment
+        accounts: AccountService, interactive: InteractiveAuthentication, registration: RegistrationService,
+        addresses: AddressService, in environment: EndpointEnvironment
     ) {
         add(WhoAmI(), in: environment)
-        add(ChangePassword(accounts: accounts, interactive: interactive), in: environment)
+        add(ChangePassword(accounts: accounts, interactive: interactive, addresses: addresses), in: environment)
         add(DeactivateAccount(accounts: accounts, interactive: interactive), in: environment)
-        add(GetThirdPartyIdentifiers(), in: environment)
+        add(GetThirdPartyIdentifiers(addresses: addresses), in: environment)
+        add(RequestMailToRegister(addresses: addresses, registration: registration), in: environment)
+        add(RequestMailForPassword(addresses: addresses), in: environment)
+        add(RequestMailToAdd(addresses: addresses), in: environment)
+        add(RequestTextMessage(), in: environment)
+        add(ConfirmMail(addresses: addresses), in: environment)
+        add(AddThirdPartyIdentifier(addresses: addresses, interactive: interactive), in: environment)
+        add(SetThirdPartyIdentifier(addresses: addresses), in: environment)
+        add(DeleteThirdPartyIdentifier(addresses: addresses), in: environment)
     }
 }

@@ -22,7 +22,7 @@ struct GetCapabilities: Endpoint {
             "m.profile_fields": enabled(true),
             "m.set_displayname": enabled(true),
             "m.set_avatar_url": enabled(true),
-            "m.3pid_changes": enabled(false),
+            "m.3pid_changes": enabled(features.allowsAddressChanges && !caller.isGuest),
             "m.get_login_token": enabled(features.allowsLoginTokens && !caller.isGuest),
             "m.forget_forced_upon_leave": enabled(false),
         ]

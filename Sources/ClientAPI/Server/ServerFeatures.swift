@@ -8,6 +8,8 @@ public struct ServerFeatures: Sendable {
     public var allowsPasswordChanges: Bool
     /// Whether a session may make a token with which another device logs in.
     public var allowsLoginTokens: Bool
+    /// Whether users may add mail addresses to their account, and remove them.
+    public var allowsAddressChanges: Bool
     /// The versions of the specification that are served.
     public var versions: [String]
     /// Features that are not in the specification yet, and whether they are there.
@@ -22,13 +24,14 @@ public struct ServerFeatures: Sendable {
     /// Features.
     public init(
         defaultRoomVersion: RoomVersion, allowsPasswordChanges: Bool = true, allowsLoginTokens: Bool = true,
-        versions: [String] = ServerFeatures.specificationVersions,
+        allowsAddressChanges: Bool = false, versions: [String] = ServerFeatures.specificationVersions,
         unstableFeatures: [String: Bool] = ServerFeatures.knownUnstableFeatures, publicBaseURL: String? = nil,
         wellKnownExtra: JSONObject = [:], delegatedServer: String? = nil
     ) {
         self.defaultRoomVersion = defaultRoomVersion
         self.allowsPasswordChanges = allowsPasswordChanges
         self.allowsLoginTokens = allowsLoginTokens
+        self.allowsAddressChanges = allowsAddressChanges
         self.versions = versions
         self.unstableFeatures = unstableFeatures
         self.publicBaseURL = publicBaseURL

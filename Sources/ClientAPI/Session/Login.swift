@@ -14,6 +14,7 @@ struct Login: Endpoint {
     struct Request: RequestDecodable {
         enum Proof: Sendable {
             case password(name: String, password: String)
+            case passwordOf(address: String, password: String)
             case token(String)
         }
 
@@ -25,25 +26,38 @@ struct Login: Endpoint {
             device = try DeviceRequest(from: body)
             switch try body.required("type", as: .string) {
             case "m.login.password":
-                proof = .password(name: try Self.name(body), password: try body.required("password", as: .string))
+                proof = try Self.proof(body, password: try body.required("password", as: .string))
             case "m.login.token": proof = .token(try body.required("token", as: .string))
             case let type: throw MatrixError(400, .unknown, "There is no way to log in called \(type)")
             }
         }
 
-        private static func name(_ body: JSONFields) throws -> String {
+        private static func proof(_ body: JSONFields, password: String) throws -> Proof {
             // Clients of long ago name the user beside the type.
             guard let identifier = try body.optional("identifier", as: .object) else {
-                return try body.required("user", as: .string)
+                if let address = try body.optional("address", as: .string) {
+                    return try proof(try body.required("medium", as: .string), address, password)
+                }
+                return .password(name: try body.required("user", as: .string), password: password)
             }
             switch try identifier.required("type", as: .string) {
-            case "m.id.user": return try identifier.required("user", as: .string)
-            case "m.id.thirdparty", "m.id.phone":
-                // No account has any such identifier: as with any unknown name, it is not said that this is why.
-                throw MatrixError.forbidden("Wrong user name or password")
+            case "m.id.user": return .password(name: try identifier.required("user", as: .string), password: password)
+            case "m.id.thirdparty":
+                return try proof(
+                    try identifier.required("medium", as: .string), try identifier.required("address", as: .string),
+                    password)
+            case "m.id.phone": throw unknownIdentifier
             case let type: throw MatrixError(400, .unknown, "There is no identifier of type \(type)")
             }
         }
+
+        private static func proof(_ medium: String, _ address: String, _ password: String) throws -> Proof {
+            guard medium.utf8.elementsEqual("email".utf8) else { throw unknownIdentifier }
+            return .passwordOf(address: address, password: password)
+        }
+
+        // No account has any such identifier: as with any unknown name, it is not said that this is why.
+        private static let unknownIdentifier = MatrixError.forbidden("Wrong user name or password")
     }
 
     func handle(_ request: Request, caller: Anonymous) async throws -> SessionResponse {
@@ -51,6 +65,9 @@ struct Login: Endpoint {
         switch request.proof {
         case .password(let name, let password):
             let account = try await accounts.account(named: name, password: password)
+            session = try await sessions.start(for: account.userID, request.device)
+        case .passwordOf(let address, let password):
+            let account = try await accounts.account(address: address, password: password)
             session = try await sessions.start(for: account.userID, request.device)
         case .token(let token):
             session = try await sessions.start(loginToken: token, request.device)

@@ -108,6 +108,14 @@ public final class AccountService: Sendable {
         }
     }
 
+    /// The account to which a mail address belongs, or `nil` if it belongs to none.
+    public func account(address: String) async throws -> AccountRecord? {
+        guard let address = EmailAddress(address) else { return nil }
+        return try await store.read { reader in
+            try reader.addresses.owner(of: address.string).flatMap { try reader.accounts.account($0) }
+        }
+    }
+
     /// The account of a user, or `nil` if they have none here.
     public func account(_ user: UserNumber) async throws -> AccountRecord? {
         try await store.read { try $0.accounts.account(user) }
@@ -131,7 +139,15 @@ public final class AccountService: Sendable {
     /// - Throws: 403 `M_FORBIDDEN` for a wrong name or password, without saying which; 403 `M_USER_DEACTIVATED`; 429 after too
     ///   many wrong ones.
     public func account(named name: String, password: String) async throws -> AccountRecord {
-        let account = try await account(named: name)
+        try await check(password, of: try await account(named: name))
+    }
+
+    /// The account whose mail address and password somebody knows; see ``account(named:password:)``.
+    public func account(address: String, password: String) async throws -> AccountRecord {
+        try await check(password, of: try await account(address: address))
+    }
+
+    private func check(_ password: String, of account: AccountRecord?) async throws -> AccountRecord {
         if let account, account.flags.contains(.deactivated) { try AccountState.checkMayLogIn(account.flags) }
         guard password.utf8.count <= passwordPolicy.maximumBytes else { throw Self.wrongPassword }
         guard let account, let hash = account.passwordHash else {
@@ -190,12 +206,13 @@ public final class AccountService: Sendable {
     ///
     /// - Parameters:
     ///   - new: The account.
+    ///   - addressProof: The proof, to be used up, that its user reads the mail of an address.
     ///   - device: On which device its first session starts; `nil` for none.
     ///   - alongside: What else is done in the same transaction, before.
     /// - Returns: The first session, if there is one.
-    /// - Throws: 400 `M_USER_IN_USE`.
+    /// - Throws: 400 `M_USER_IN_USE`, `M_THREEPID_IN_USE`; 403 `M_THREEPID_AUTH_FAILED`.
     public func create(
-        _ new: NewAccount, device: DeviceRequest?,
+        _ new: NewAccount, addressProof: String? = nil, device: DeviceRequest?,
         alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
     ) async throws -> NewSession? {
         let prepared = try device.map(issuer.prepare)
@@ -209,6 +226,9 @@ public final class AccountService: Sendable {
                     removal.forget(user, in: writer)
                 } else {
                     user = try Self.insert(new, now: now, in: writer)
+                }
+                if let addressProof {
+                    try AddressService.give(addressProof, shownFor: .register, to: user, now: now, in: writer)
                 }
                 guard let prepared else { return nil }
                 try issuer.start(prepared, for: user, in: writer)
@@ -264,6 +284,7 @@ public final class AccountService: Sendable {
             try writer.accounts.setDeparting(true, of: user)
             try writer.loginTokens.deleteAll(of: user)
             try writer.openIDTokens.deleteAll(of: user)
+            try writer.addresses.removeAll(of: user)
             try removal.removeAll(of: user, in: writer)
             removal.forget(user, in: writer)
             return account.userID

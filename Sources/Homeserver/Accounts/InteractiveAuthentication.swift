@@ -17,6 +17,8 @@ public enum AuthenticationStage: String, Sendable, Hashable {
     case captcha = "m.login.recaptcha"
     /// Has signed in at a service outside.
     case singleSignOn = "m.login.sso"
+    /// Has shown that they read the mail of an address.
+    case email = "m.login.email.identity"
 }
 
 /// What is to be authorized, and how.
@@ -27,6 +29,8 @@ public struct AuthenticatedOperation: Sendable {
     public var user: UserNumber?
     /// The ways to authenticate: any of them, each with all its stages.
     public var flows: [[AuthenticationStage]]
+    /// What a mail address that is shown is for.
+    public var addressPurpose: AddressService.Purpose
     /// Stages that may be completed although no flow asks for them.
     public var alsoAccepts: Set<AuthenticationStage>
     /// What clients need to know for some stages.
@@ -35,12 +39,13 @@ public struct AuthenticatedOperation: Sendable {
     /// An operation.
     public init(
         name: String, user: UserNumber?, flows: [[AuthenticationStage]], alsoAccepts: Set<AuthenticationStage> = [],
-        parameters: JSONObject = [:]
+        addressPurpose: AddressService.Purpose = .register, parameters: JSONObject = [:]
     ) {
         self.name = name
         self.user = user
         self.flows = flows
         self.alsoAccepts = alsoAccepts
+        self.addressPurpose = addressPurpose
         self.parameters = parameters
     }
 }
@@ -53,6 +58,8 @@ public struct InteractiveAuthorization: Sendable {
     public let parameters: [UInt8]?
     /// The registration token that was shown.
     public let registrationToken: String?
+    /// The proof that was given for a mail address. Whatever is done with it uses it up.
+    public let addressProof: String?
     /// What came of the operation, if it was done before in this session.
     public let result: String?
 }
@@ -67,6 +74,7 @@ public final class InteractiveAuthentication: Sendable {
     private let randomness: any Randomness
     let accounts: AccountService
     private let captcha: (any CaptchaVerifier)?
+    private let addresses: AddressService?
     let offersSingleSignOn: Bool
     private let lifetimeMilliseconds: Int64
 
@@ -76,11 +84,12 @@ public final class InteractiveAuthentication: Sendable {
     ///   - randomness: What identifiers are made of.
     ///   - accounts: Knows passwords.
     ///   - captcha: Judges captchas; `nil` where there are none.
+    ///   - addresses: Knows who has shown to read the mail of which address; `nil` where nobody can.
     ///   - offersSingleSignOn: Whether users may show who they are by signing in at a service outside.
     ///   - lifetimeMilliseconds: How long a session may take.
     public init(
         store: Store, clock: any Clock, randomness: any Randomness, accounts: AccountService,
-        captcha: (any CaptchaVerifier)? = nil, offersSingleSignOn: Bool = false,
+        captcha: (any CaptchaVerifier)? = nil, addresses: AddressService? = nil, offersSingleSignOn: Bool = false,
         lifetimeMilliseconds: Int64 = 15 * 60_000
     ) {
         self.store = store
@@ -88,6 +97,7 @@ public final class InteractiveAuthentication: Sendable {
         self.randomness = randomness
         self.accounts = accounts
         self.captcha = captcha
+        self.addresses = addresses
         self.offersSingleSignOn = offersSingleSignOn
         self.lifetimeMilliseconds = lifetimeMilliseconds
     }
@@ -144,7 +154,8 @@ public final class InteractiveAuthentication: Sendable {
         if isDone, failure == nil {
             return InteractiveAuthorization(
                 session: known == nil ? nil : id.map { TokenHash(of: $0) }, completed: session.completed,
-                parameters: session.parameters, registrationToken: session.registrationToken, result: session.result
+                parameters: session.parameters, registrationToken: session.registrationToken,
+                addressProof: session.addressProof, result: session.result
             )
         }
         if known != nil, let id {
@@ -183,6 +194,7 @@ public final class InteractiveAuthentication: Sendable {
         // The last stage was not stored yet.
         session.completed = authorization.completed
         session.registrationToken = authorization.registrationToken
+        session.addressProof = authorization.addressProof
         try writer.interactiveSessions.update(session, hash)
         return nil
     }
@@ -201,6 +213,7 @@ public final class InteractiveAuthentication: Sendable {
         case .password: try await checkPassword(auth, operation)
         case .registrationToken: session.registrationToken = try await checkRegistrationToken(auth)
         case .captcha: try await checkCaptcha(auth)
+        case .email: session.addressProof = try await checkAddress(auth, operation)
         case .singleSignOn: throw MatrixError(401, .unauthorized, "Sign in with a browser first")
         case .dummy, .terms: break
         }
@@ -211,21 +224,49 @@ public final class InteractiveAuthentication: Sendable {
         guard let password = auth["password"]?.string else {
             throw MatrixError(401, .missingParameter, "password is missing")
         }
-        let identifier = auth["identifier"]
-        let named = identifier?["type"]?.string == "m.id.user" ? identifier?["user"]?.string : auth["user"]?.string
         guard let user = operation.user, let account = try await accounts.account(user) else {
             throw MatrixError.forbidden("There is no account to authenticate for")
         }
-        if let named {
-            guard try await accounts.account(named: named)?.user == user else {
-                throw MatrixError.forbidden("This operation needs the password of another account")
-            }
+        guard try await names(auth, user) else {
+            throw MatrixError.forbidden("This operation needs the password of another account")
         }
         do {
             _ = try await accounts.account(named: account.userID.string, password: password)
         } catch let error as MatrixError where error.status == 403 {
             throw MatrixError(401, .forbidden, error.message)
         }
+    }
+
+    /// Whether it is this user whose password a request says that it shows, if it says whose.
+    private func names(_ auth: JSON, _ user: UserNumber) async throws -> Bool {
+        let identifier = auth["identifier"]
+        switch identifier?["type"]?.string {
+        case "m.id.user":
+            guard let name = identifier?["user"]?.string else { return true }
+            return try await accounts.account(named: name)?.user == user
+        case "m.id.thirdparty":
+            guard identifier?["medium"]?.string == "email", let address = identifier?["address"]?.string else {
+                return false
+            }
+            return try await accounts.account(address: address)?.user == user
+        default:
+            guard let name = auth["user"]?.string else { return true }
+            return try await accounts.account(named: name)?.user == user
+        }
+    }
+
+    /// The name of the proof that was given.
+    private func checkAddress(_ auth: JSON, _ operation: AuthenticatedOperation) async throws -> String {
+        guard let proof = auth["threepid_creds"] ?? auth["threepidCreds"], let sid = proof["sid"]?.string,
+            let secret = proof["client_secret"]?.string
+        else { throw MatrixError(401, .missingParameter, "threepid_creds is missing") }
+        guard let addresses else { throw MatrixError(401, .forbidden, "Addresses cannot be shown here") }
+        do {
+            try await addresses.check(sid, clientSecret: secret, for: operation.addressPurpose)
+        } catch let error as MatrixError where error.status < 500 {
+            throw MatrixError(401, error.code, error.message)
+        }
+        return sid
     }
 
     private func checkCaptcha(_ auth: JSON) async throws {

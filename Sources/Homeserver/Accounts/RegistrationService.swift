@@ -23,17 +23,20 @@ public struct RegistrationPolicy: Sendable {
     public var needsCaptcha: Bool
     /// The key with which clients show captchas; `nil` where there are none.
     public var captchaKey: String?
+    /// Whether users may show a mail address instead of nothing.
+    public var offersMail: Bool
 
     /// A policy.
     public init(
         mode: RegistrationMode, allowsGuests: Bool = false, terms: JSONValue? = nil, needsCaptcha: Bool = false,
-        captchaKey: String? = nil
+        captchaKey: String? = nil, offersMail: Bool = false
     ) {
         self.mode = mode
         self.allowsGuests = allowsGuests
         self.terms = terms
         self.needsCaptcha = needsCaptcha
         self.captchaKey = captchaKey
+        self.offersMail = offersMail
     }
 
     private var flows: [[AuthenticationStage]] {
@@ -41,7 +44,9 @@ public struct RegistrationPolicy: Sendable {
         if mode == .token { flow.append(.registrationToken) }
         if needsCaptcha { flow.append(.captcha) }
         if terms != nil { flow.append(.terms) }
-        return [flow.isEmpty ? [.dummy] : flow]
+        guard offersMail else { return [flow.isEmpty ? [.dummy] : flow] }
+        // The dummy tells the flows apart: whoever means to show an address is not done before they have.
+        return [flow + [.dummy], flow + [.email]]
     }
 
     var operation: AuthenticatedOperation {
@@ -151,7 +156,7 @@ public final class RegistrationService: Sendable {
     /// [becomes a user](https://spec.matrix.org/v1.19/client-server-api/#guest-access) of the same name.
     ///
     /// - Throws: 401 when more authentication is needed; 400 `M_USER_IN_USE`, `M_INVALID_USERNAME`, `M_WEAK_PASSWORD`; 403
-    ///   where nobody may register, or for a token that is not that guest's.
+    ///   where nobody may register, for a token that is not that guest's, or an address that is not shown any more.
     public func register(_ request: RegistrationRequest, auth: JSON?) async throws -> Registration {
         try checkOpen()
         let operation = policy.operation
@@ -176,7 +181,9 @@ public final class RegistrationService: Sendable {
         let needsToken = policy.mode == .token
         let now = clock.now
         do {
-            let session = try await accounts.create(new, device: wanted.inhibitsLogin ? nil : wanted.device) {
+            let session = try await accounts.create(
+                new, addressProof: authorization.addressProof, device: wanted.inhibitsLogin ? nil : wanted.device
+            ) {
                 [authentication] writer in
                 if let earlier = try authentication.finish(authorization, result: user.string, in: writer) {
                     throw DoneBefore(result: earlier)

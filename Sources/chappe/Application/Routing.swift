@@ -65,7 +65,8 @@ struct Routing {
 
     private var features: ServerFeatures {
         ServerFeatures(
-            defaultRoomVersion: configuration.defaultRoomVersion, publicBaseURL: configuration.publicBaseURL,
+            defaultRoomVersion: configuration.defaultRoomVersion,
+            allowsAddressChanges: services.accounts.addresses.sendsMail, publicBaseURL: configuration.publicBaseURL,
             delegatedServer: configuration.delegatedServer
         )
     }
@@ -89,7 +90,10 @@ struct Routing {
             allowsLoginTokens: true, singleSignOn: accounts.singleSignOn, in: environment
         )
         router.addRegistrationRoutes(registration: accounts.registration, in: environment)
-        router.addAccountRoutes(accounts: accounts.accounts, interactive: accounts.interactive, in: environment)
+        router.addAccountRoutes(
+            accounts: accounts.accounts, interactive: accounts.interactive, registration: accounts.registration,
+            addresses: accounts.addresses, in: environment
+        )
         router.addDeviceRoutes(devices: accounts.devices, interactive: accounts.interactive, in: environment)
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)
         RoomEndpoints(rooms: services.rooms.rooms, store: services.store, clock: services.clock)

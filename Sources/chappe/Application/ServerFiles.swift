@@ -19,6 +19,8 @@ enum ServerFiles {
             check("listeners[\(index)].tls.key", tls.key)
         }
         if let authority = configuration.federation.trustedCA { check("federation.trusted_ca", authority) }
+        if let authority = configuration.mail?.trustedCA { check("mail.smtp.trusted_ca", authority) }
+        if let file = configuration.mail?.passwordFile { check("mail.smtp.password_file", file) }
         for (index, file) in configuration.appServices.enumerated() { check("app_services[\(index)]", file) }
         return problems
     }
@@ -33,6 +35,18 @@ enum ServerFiles {
             throw CommandFailure("\(path) holds no signing key, or something that is none")
         }
         return keys
+    }
+
+    /// The password with which this server sends mail, if it has one: the whole of its file, but for the end of the line.
+    static func mailPassword(of configuration: Configuration) throws -> String? {
+        guard let mail = configuration.mail, let file = mail.passwordFile else { return configuration.mail?.password }
+        let path = configuration.path(file)
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw CommandFailure("\(path) cannot be read, which mail.smtp.password_file names")
+        }
+        let password = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines)
+        guard !password.isEmpty else { throw CommandFailure("\(path) is empty: it should hold a password") }
+        return password
     }
 
     /// Reads the key file again.

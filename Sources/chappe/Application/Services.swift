@@ -30,6 +30,7 @@ struct Services: Sendable {
         let accounts: AccountService
         let sessions: SessionService
         let interactive: InteractiveAuthentication
+        let addresses: AddressService
         let registration: RegistrationService
         let singleSignOn: SingleSignOn?
         let guests: GuestDeparture
@@ -119,7 +120,7 @@ struct Services: Sendable {
             proxy: configuration.outbound.proxy?.address,
             logger: Logger(label: "chappe.outside")
         )
-        accounts = Self.accounts(
+        accounts = try Self.accounts(
             configuration, store, clock, randomness, rooms, federation?.client ?? UnreachableServers(), outside)
 
         let pushRules = PushRulesService(store: store)
@@ -187,7 +188,7 @@ struct Services: Sendable {
     private static func accounts(
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
         _ rooms: RoomService, _ remote: any RemoteProfiles, _ outside: OutsideRequests
-    ) -> AccountServices {
+    ) throws -> AccountServices {
         let serverName = configuration.serverName
         let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()])
         let activity = DeviceActivity(store: store)
@@ -204,9 +205,14 @@ struct Services: Sendable {
             SiteVerifier(
                 address: $0.siteVerifyAPI, publicKey: $0.publicKey, privateKey: $0.privateKey, requests: outside)
         }
+        let addresses = AddressService(
+            store: store, clock: clock, randomness: randomness,
+            mailer: try SMTPMailer(configuration, clock: clock, randomness: randomness), serverName: serverName,
+            baseURL: configuration.browserURL
+        )
         let interactive = InteractiveAuthentication(
             store: store, clock: clock, randomness: randomness, accounts: accounts, captcha: captcha,
-            offersSingleSignOn: configuration.cas != nil
+            addresses: addresses, offersSingleSignOn: configuration.cas != nil
         )
         let mode: RegistrationMode =
             switch configuration.registration.mode {
@@ -215,12 +221,13 @@ struct Services: Sendable {
             case .open: .open
             }
         return AccountServices(
-            activity: activity, accounts: accounts, sessions: sessions, interactive: interactive,
+            activity: activity, accounts: accounts, sessions: sessions, interactive: interactive, addresses: addresses,
             registration: RegistrationService(
                 store: store, clock: clock, randomness: randomness,
                 policy: RegistrationPolicy(
                     mode: mode, allowsGuests: configuration.registration.allowsGuests,
-                    needsCaptcha: configuration.registration.needsCaptcha, captchaKey: captcha?.publicKey
+                    needsCaptcha: configuration.registration.needsCaptcha, captchaKey: captcha?.publicKey,
+                    offersMail: mode == .open && addresses.sendsMail
                 ),
                 accounts: accounts, sessions: sessions, authentication: interactive
             ),

@@ -131,16 +131,7 @@ extension Configuration {
         trustedProxies = node.has("trusted_proxies") ? node.strings("trusted_proxies") : ["127.0.0.1", "::1"]
         appServices = node.strings("app_services")
 
-        let mail = node.mapping("mail")
-        let from = mail.string("from")
-        if mail.has("smtp") {
-            let smtp = mail.mapping("smtp")
-            self.mail = Mail(
-                host: smtp.requiredString("host"), port: smtp.int("port", in: 1...65_535, default: 587), from: from)
-            smtp.finish()
-        }
-        mail.finish()
-
+        mail = Mail(node.mapping("mail"), serverName: serverName)
         captcha = node.has("recaptcha") ? Captcha(node.mapping("recaptcha")) : nil
         if self.registration.needsCaptcha, captcha == nil {
             registration.refuse("captcha", "needs the section recaptcha")

@@ -86,9 +86,16 @@ struct Configuration: Sendable {
 
     /// How mail is sent.
     struct Mail: Sendable {
+        enum Encryption: String, Sendable, CaseIterable { case opportunistic, required, implicit, none }
+
         var host: String
         var port: Int
-        var from: String?
+        var encryption: Encryption
+        var trustedCA: String?
+        var user: String?
+        var password: String?
+        var passwordFile: String?
+        var from: EmailAddress
     }
 
     /// Who judges captchas.

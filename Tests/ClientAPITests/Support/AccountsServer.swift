@@ -13,6 +13,7 @@ struct AccountsServer {
     var registration = RegistrationPolicy(mode: .open, allowsGuests: true)
     var lifetimes = TokenLifetimes()
     var hooks: [any DeviceRemovalHook] = []
+    var mailLimits = MailLimits()
 
     /// Runs a test on every engine.
     func run(_ body: (Running) async throws -> Void) async throws {
@@ -46,8 +47,13 @@ struct AccountsServer {
             hasher: Argon2PasswordHasher(effort: .cheap, threads: 1), sessions: sessions, removal: removal,
             departure: rooms, failedLogins: FailedLogins(burst: 5, intervalMilliseconds: 10_000)
         )
+        let mail = NotedMail()
+        let addresses = AddressService(
+            store: store, clock: clock, randomness: randomness, mailer: mail, serverName: serverName,
+            baseURL: "https://matrix.chappe.example", limits: mailLimits
+        )
         let interactive = InteractiveAuthentication(
-            store: store, clock: clock, randomness: randomness, accounts: accounts
+            store: store, clock: clock, randomness: randomness, accounts: accounts, addresses: addresses
         )
         let registrations = RegistrationService(
             store: store, clock: clock, randomness: randomness, policy: registration, accounts: accounts,
@@ -72,7 +78,10 @@ struct AccountsServer {
             sessions: sessions, accounts: accounts, interactive: interactive, allowsLoginTokens: true, in: environment
         )
         router.addRegistrationRoutes(registration: registrations, in: environment)
-        router.addAccountRoutes(accounts: accounts, interactive: interactive, in: environment)
+        router.addAccountRoutes(
+            accounts: accounts, interactive: interactive, registration: registrations, addresses: addresses,
+            in: environment
+        )
         router.addDeviceRoutes(
             devices: DeviceService(store: store, removal: removal), interactive: interactive, in: environment
         )
@@ -81,7 +90,8 @@ struct AccountsServer {
         router.addWellKnownRoutes(features: features, in: environment)
         router.addSharedSecretRoutes(registration: secret, in: environment)
         return Running(
-            store: store, clock: clock, rooms: rooms, activity: activity, accounts: accounts, sessions: sessions,
+            store: store, clock: clock, rooms: rooms, mail: mail, activity: activity, accounts: accounts,
+            sessions: sessions,
             router: router
         )
     }
@@ -92,6 +102,7 @@ struct Running {
     let store: Store
     let clock: ManualClock
     let rooms: NotedRooms
+    let mail: NotedMail
     let activity: DeviceActivity
     let accounts: AccountService
     let sessions: SessionService

@@ -69,3 +69,27 @@ struct OneRemoteProfile: RemoteProfiles {
         return try JSON(parsing: #"{"displayname":"Rita"}"#)
     }
 }
+
+/// A mailer that takes note of what it is given.
+final class NotedMail: Mailer {
+    private let state = Mutex<(mails: [Mail], isFailing: Bool)>(([], false))
+
+    var mails: [Mail] { state.withLock { $0.mails } }
+    var isFailing: Bool {
+        get { state.withLock { $0.isFailing } }
+        set { state.withLock { $0.isFailing = newValue } }
+    }
+
+    func send(_ mail: Mail) async throws {
+        try state.withLock { state in
+            if state.isFailing { throw MatrixError.unavailable() }
+            state.mails.append(mail)
+        }
+    }
+
+    /// Path and query of the link in the last mail.
+    var link: String? {
+        let line = mails.last?.text.split(separator: "\n").first { $0.hasPrefix("https://") }
+        return line.map { String($0.trimmingPrefix("https://matrix.chappe.example")) }
+    }
+}

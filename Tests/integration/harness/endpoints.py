@@ -32,6 +32,7 @@ ENDPOINTS = [
     }, public=True),
     Endpoint("POST", "refresh", {"refresh_token": "x"}, public=True),
     Endpoint("POST", "account/password", {"new_password": "x", "logout_devices": False, "auth": {"type": "m.login.dummy"}}),
+    Endpoint("POST", "account/3pid/delete", {"medium": "email", "address": "a@example.org", "id_server": "x"}),
     Endpoint("POST", "account/deactivate", {"erase": False, "auth": {"type": "m.login.password", "session": "x"}}),
     Endpoint("PUT", "devices/{device}", {"display_name": "Name"}),
     Endpoint("POST", "delete_devices", {"devices": ["NONE"], "auth": {"type": "m.login.dummy"}}),
