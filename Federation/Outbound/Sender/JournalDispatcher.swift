@@ -146,7 +146,8 @@ actor JournalDispatcher {
         guard Membership(of: event.event) == .join, let id = event.event.stateKey.flatMap({ UserID($0.string) }) else {
             return
         }
-        if let before = event.replaces, let known = try await store.event(before), Membership(of: known.event) == .join {
+        if let before = event.replaces, let known = try await store.event(before), Membership(of: known.event) == .join
+        {
             return
         }
         if id.isLocal(to: routes.serverName) {

@@ -21,7 +21,8 @@ struct EventVisibility {
         var rules = Rules(store: store, visibilityKey: try await store.number(of: StateKey(.historyVisibility)))
         var seen: [StoredEvent] = []
         for event in events {
-            let joinedLater = isJoined || record?.membership == .join || (leftAt.map { event.position ?? $0 < $0 } ?? false)
+            let isBeforeLeaving = leftAt.map { event.position ?? $0 < $0 } ?? false
+            let joinedLater = isJoined || record?.membership == .join || isBeforeLeaving
             let visibility = try await rules.visibility(before: event)
             // The usual case, in which nothing more has to be looked up.
             if visibility == .worldReadable || visibility == .shared && joinedLater {

@@ -13,7 +13,8 @@ extension SyncService {
         var json = try await roomSnapshot(room, number, record?.membership, limit: limit, data, by: user)
         // Who has left hears no more of who is there.
         let hasLeft = record?.membership == .leave || record?.membership == .ban
-        json["presence"] = .array(hasLeft ? [] : try await presenceEvents(try await store.read { try $0.memberships.users(in: number, .join) }))
+        let others = try await store.read { try $0.memberships.users(in: number, .join) }
+        json["presence"] = .array(hasLeft ? [] : try await presenceEvents(others))
         json["receipts"] = .array(hasLeft ? [] : try await receiptEvents(of: room, number, user))
         return json
     }
