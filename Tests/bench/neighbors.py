@@ -66,8 +66,8 @@ def _make_large_room(bench: Bench) -> tuple[str, int]:
         {"type": "org.example.bench", "state_key": str(number), "content": content}
         for number in range(bench.amount(STATE_EVENTS))
     ]
-    # In one request: one by one they take much longer.
-    room = bench.create_room(users[0], "Large", initial_state=state)
+    # In one request, of minutes: one by one they take much longer.
+    room = bench.create_room(users[0], "Large", timeout=900, initial_state=state)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda user: bench.join(user, room), users[1:]))
     return room, len(users)

@@ -57,9 +57,9 @@ class Bench:
         identifier = {"type": "m.id.user", "user": user["user_id"]}
         return self.call("POST", "/login", json={"type": "m.login.password", "identifier": identifier, "password": PASSWORD})
 
-    def create_room(self, user: dict, name: str = "Bench", **options) -> str:
+    def create_room(self, user: dict, name: str = "Bench", timeout: float = 120, **options) -> str:
         body = {"preset": "public_chat", "name": name, **options}
-        return self.call("POST", "/createRoom", user["access_token"], json=body)["room_id"]
+        return self.call("POST", "/createRoom", user["access_token"], json=body, timeout=timeout)["room_id"]
 
     def join(self, user: dict, room: str) -> None:
         self.call("POST", f"/join/{quote(room)}", user["access_token"], json={})
