@@ -18,5 +18,6 @@ public enum Schema {
         .federationInbound,
         .services,
         .addresses,
+        .keyDocuments,
     ]
 }

@@ -20,8 +20,8 @@ extension KeyRing: KeyPublication {
         let now = clock.now
         let stale = others.filter { server in
             guard let wish = wanted[server] else { return false }
-            return !(stored[server].map { Self.suffices($0, wish, now: now) } ?? false)
-                && schedule.permits(server, for: .event, now: now)
+            return !(stored[server] ?? []).contains { Self.suffices($0, wish, now: now) }
+                && schedule.permits(server, for: .notary, now: now)
         }
         let asked = Array(stale.sorted().prefix(Self.maximumFetches))
         if !asked.isEmpty {
@@ -31,7 +31,8 @@ extension KeyRing: KeyPublication {
         var documents: [[UInt8]] = []
         if wanted[serverName] != nil { documents.append(try ownDocument()) }
         var bytes = 0
-        for (_, record) in stored.sorted(by: { $0.key < $1.key }) {
+        let given = stored.sorted { $0.key < $1.key }.flatMap { Self.best($0.value, for: wanted[$0.key]) }
+        for record in given {
             guard let document = try? KeyDocument(verifying: JSON(parsing: record.document)), isVouchedFor(document)
             else { continue }
             bytes += record.document.count
@@ -41,10 +42,22 @@ extension KeyRing: KeyPublication {
         return documents
     }
 
-    private func storedDocuments(of servers: [ServerName]) async throws -> [ServerName: ServerKeyDocumentRecord] {
+    private func storedDocuments(of servers: [ServerName]) async throws -> [ServerName: [ServerKeyDocumentRecord]] {
         guard !servers.isEmpty else { return [:] }
         let records = try await store.read { try $0.serverKeys.documents(of: servers) }
-        return Dictionary(records.map { ($0.server, $0) }) { $1 }
+        return Dictionary(grouping: records, by: \.server)
+    }
+
+    /// Of a server's documents, the last first, those that are given out: for each key that is wanted the last that names it, be it one that
+    /// its server names no more; and the last of all if nothing is wanted, or there is no other.
+    private static func best(
+        _ documents: [ServerKeyDocumentRecord], for wish: WantedKeys?
+    ) -> [ServerKeyDocumentRecord] {
+        var chosen: [ServerKeyDocumentRecord] = []
+        for keyID in (wish?.keyIDs ?? []).sorted() where !chosen.contains(where: { $0.keyIDs.contains(keyID) }) {
+            if let document = documents.first(where: { $0.keyIDs.contains(keyID) }) { chosen.append(document) }
+        }
+        return chosen.isEmpty ? Array(documents.prefix(1)) : chosen
     }
 
     /// Asks a server for its document. Its keys are not taken over, unless they are known already: strangers must not be able to fill
@@ -71,12 +84,8 @@ extension KeyRing: KeyPublication {
     }
 
     private static func suffices(_ record: ServerKeyDocumentRecord, _ wish: WantedKeys, now: Int64) -> Bool {
-        guard record.validUntilTS >= wish.validUntilTS,
-            now - record.fetchedTS < (record.validUntilTS - record.fetchedTS) / 2,
-            let json = try? JSON(parsing: record.document)
-        else { return false }
-        return wish.keyIDs.allSatisfy { keyID in
-            json["verify_keys"]?[keyID.string] != nil || json["old_verify_keys"]?[keyID.string] != nil
-        }
+        record.validUntilTS >= wish.validUntilTS
+            && now - record.fetchedTS < (record.validUntilTS - record.fetchedTS) / 2
+            && wish.keyIDs.isSubset(of: record.keyIDs)
     }
 }

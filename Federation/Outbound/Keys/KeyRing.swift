@@ -283,6 +283,7 @@ private struct KeySearch {
 extension KeyDocument {
     func record(fetchedTS: Int64) -> ServerKeyDocumentRecord {
         ServerKeyDocumentRecord(
-            server: serverName, document: Array(bytes), validUntilTS: validUntilTS, fetchedTS: fetchedTS)
+            server: serverName, keyIDs: Set(verifyKeys.keys).union(oldVerifyKeys.keys), document: Array(bytes),
+            validUntilTS: validUntilTS, fetchedTS: fetchedTS)
     }
 }

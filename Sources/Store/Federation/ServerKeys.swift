@@ -37,6 +37,8 @@ public struct ServerKeyRecord: Sendable, Hashable {
 public struct ServerKeyDocumentRecord: Sendable, Hashable {
     /// Whose it is.
     public let server: ServerName
+    /// The keys that it names, old ones too, in order.
+    public let keyIDs: [SigningKeyID]
     /// Its text, with that server's signatures.
     public let document: [UInt8]
     /// Until when that server vouches for it, in milliseconds since 1970.
@@ -45,8 +47,12 @@ public struct ServerKeyDocumentRecord: Sendable, Hashable {
     public let fetchedTS: Int64
 
     /// A document.
-    public init(server: ServerName, document: [UInt8], validUntilTS: Int64, fetchedTS: Int64) {
+    public init(
+        server: ServerName, keyIDs: some Collection<SigningKeyID>, document: [UInt8], validUntilTS: Int64,
+        fetchedTS: Int64
+    ) {
         self.server = server
+        self.keyIDs = keyIDs.sorted()
         self.document = document
         self.validUntilTS = validUntilTS
         self.fetchedTS = fetchedTS
@@ -73,17 +79,18 @@ public struct ServerKeyReader {
         }
     }
 
-    /// The last documents of those servers.
+    /// The documents of those servers, of each server's those first that were fetched last.
     public func documents(of servers: [ServerName]) throws -> [ServerKeyDocumentRecord] {
         try sql.all(
             """
-            SELECT server_name, document, valid_until_ts, fetched_ts FROM server_key_documents
-            WHERE server_name IN textlist($1) ORDER BY server_name
+            SELECT server_name, key_ids, document, valid_until_ts, fetched_ts FROM server_key_documents
+            WHERE server_name IN textlist($1) ORDER BY server_name, fetched_ts DESC, valid_until_ts DESC, key_ids
             """, servers.map(\.string)
         ) { row in
             ServerKeyDocumentRecord(
-                server: try row.identifier(0), document: try row.blob(1), validUntilTS: try row.int(2),
-                fetchedTS: try row.int(3)
+                server: try row.identifier(0),
+                keyIDs: try row.text(1).split(separator: " ").compactMap { SigningKeyID(String($0)) },
+                document: try row.blob(2), validUntilTS: try row.int(3), fetchedTS: try row.int(4)
             )
         }
     }
@@ -97,6 +104,8 @@ public struct ServerKeyWriter {
     public static let maximumKeysPerServer = 500
     /// The most documents that are kept, each of some kilobytes: those fetched last.
     public static let maximumDocuments = 10_000
+    /// The most documents that are kept of one server, each of which names other keys: those fetched last.
+    public static let maximumDocumentsPerServer = 10
 
     /// Stores what was learned of a server's keys. A notary's word never replaces the server's own, unless it is about the same key and
     /// reaches further.
@@ -125,15 +134,24 @@ public struct ServerKeyWriter {
         )
     }
 
-    /// Keeps a document in place of the server's last one.
+    /// Keeps a document, in place of the server's last one that names the same keys.
     public func keep(_ document: ServerKeyDocumentRecord) throws {
         try writer.sql.execute(
             """
-            INSERT INTO server_key_documents (server_name, document, valid_until_ts, fetched_ts) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (server_name) DO UPDATE SET
+            INSERT INTO server_key_documents (server_name, key_ids, document, valid_until_ts, fetched_ts)
+            VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (server_name, key_ids) DO UPDATE SET
                 document = excluded.document, valid_until_ts = excluded.valid_until_ts,
                 fetched_ts = excluded.fetched_ts
-            """, document.server, document.document, document.validUntilTS, document.fetchedTS
+            """, document.server, document.keyIDs.map(\.string).joined(separator: " "), document.document,
+            document.validUntilTS, document.fetchedTS
+        )
+        try writer.sql.execute(
+            """
+            DELETE FROM server_key_documents WHERE server_name = $1 AND key_ids NOT IN (
+                SELECT key_ids FROM server_key_documents WHERE server_name = $1
+                ORDER BY fetched_ts DESC, valid_until_ts DESC, key_ids LIMIT $2)
+            """, document.server, Self.maximumDocumentsPerServer
         )
         try writer.sql.execute(
             """

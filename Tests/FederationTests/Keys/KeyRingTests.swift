@@ -350,6 +350,34 @@ import Web
         }
     }
 
+    @Test func keysThatTheirServerNamesNoMoreCanStillBeHad() async throws {
+        try await onEachEngine { network, store in
+            let server = try await KeyServer(network, "a.example", seed: 1)
+            let ring = try ring(network, store)
+            func ask(_ keys: [SigningKeyID]) async throws -> [[SigningKeyID]] {
+                let wanted = WantedKeys(keyIDs: Set(keys), validUntilTS: network.clock.now)
+                return try await ring.documents([server.name: wanted]).map {
+                    try KeyDocument(verifying: JSON(parsing: $0)).verifyKeys.keys.sorted()
+                }
+            }
+            #expect(try await ask([server.key.keyID]) == [[server.key.keyID]])
+            var last = server.key.keyID
+            for seed in UInt8(2)..<16 {
+                let key = try #require(SigningKey(seed: [UInt8](repeating: seed, count: 32), version: "k\(seed)"))
+                network.clock.advance(milliseconds: Self.day)
+                server.publish(try server.make(keys: [key], validUntil: network.clock.now + Self.day))
+                #expect(try await ask([key.keyID]) == [[key.keyID]])
+                #expect(try await ask([last, key.keyID]) == [[last], [key.keyID]].sorted { $0[0] < $1[0] })
+                #expect(try await ask([]) == [[key.keyID]])
+                last = key.keyID
+            }
+            // A server that names new keys again and again does not fill the table.
+            let kept = try await store.read { try $0.serverKeys.documents(of: [server.name]) }
+            #expect(kept.count == ServerKeyWriter.maximumDocumentsPerServer)
+            #expect(kept.first?.keyIDs == [last])
+        }
+    }
+
     @Test func ownDocumentFollowsTheKeys() async throws {
         try await onEachEngine { network, store in
             let keyring = SigningKeyring(SigningKeyFile(network.signingKey))
