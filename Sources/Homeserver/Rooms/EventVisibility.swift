@@ -36,7 +36,25 @@ struct EventVisibility {
             )
             if isVisible { seen.append(event) }
         }
-        return try await Erasure(store: store).hiding(seen, from: id)
+        return try await Erasure(store: store).hiding(try await withoutIdleRedactions(seen), from: id)
+    }
+
+    /// Without redactions that redact nothing: what they name is unknown, of another room, or not theirs to redact. When it comes and
+    /// they may, it comes redacted.
+    ///
+    /// [Handling redactions](https://spec.matrix.org/v1.19/rooms/v3/#handling-redactions)
+    private func withoutIdleRedactions(_ events: [StoredEvent]) async throws -> [StoredEvent] {
+        // Before version 3 the authorization rules have seen to it.
+        let targets = events.filter { $0.event.type == .redaction && !$0.event.version.redactionAuthRule }
+            .compactMap(\.event.redacts)
+        guard !targets.isEmpty else { return events }
+        let found = try await store.events(Set(targets))
+        return events.filter { event in
+            guard event.event.type == .redaction, !event.event.version.redactionAuthRule,
+                let target = event.event.redacts
+            else { return true }
+            return found[target].map { $0.room == event.room && $0.redactedBy != nil } ?? false
+        }
     }
 
     /// When a user who is not in the room any more was last in it.

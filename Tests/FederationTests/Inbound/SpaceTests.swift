@@ -243,10 +243,14 @@ import Testing
             }
             let lost = try await message("lost", after: nil)
             let later = try await message("later", after: lost)
+            let last = try await message("last", after: later)
             let state = try await server.rooms.state(of: room, by: alice)
-            server.outside.setHistory([lost.bytes], nearest: nil, state: state.map(\.event.eventID))
-            try await other.send(later)
+            server.outside.setHistory(
+                [lost.bytes], nearest: nil, state: state.map(\.event.eventID), between: [later.bytes])
+            try await other.send(last)
             #expect(try await server.timelineEvent(later.eventID) != nil)
+            #expect(try await server.timelineEvent(last.eventID) != nil)
+            server.outside.setHistory([lost.bytes], nearest: nil, state: [])
             func find(_ time: Int64, _ forward: Bool) async throws -> EventID {
                 let query = EventFinder.Query(room: room, timestamp: time, searchesForward: forward)
                 return try await server.finder.event(query, by: alice).event.eventID

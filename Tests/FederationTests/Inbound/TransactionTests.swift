@@ -67,6 +67,54 @@ import Testing
         }
     }
 
+    @Test func anEventWhoseServerHidesWhatComesBeforeIsNotKept() async throws {
+        try await withRoom { server, other, room, alice, bob in
+            let gap = try await other.message("hidden", by: bob, in: room)
+            let body: JSONValue = ["body": "on a state of its server's choice"]
+            let event = try await other.event(.message, body, by: bob, in: room, after: [gap])
+            let state = try await server.rooms.state(of: room, by: alice)
+            server.outside.setHistory([gap.bytes], nearest: nil, state: state.map(\.event.eventID), between: [])
+            try await other.send(event)
+            #expect(try await server.store.event(event.eventID) == nil)
+            // Told what comes before, the server takes both.
+            server.outside.setHistory([], nearest: nil, state: [], between: [gap.bytes])
+            try await other.send(event)
+            #expect(try await server.timelineEvent(gap.eventID) != nil)
+            #expect(try await server.timelineEvent(event.eventID) != nil)
+        }
+    }
+
+    @Test func redactionsThatRedactNothingAreNotShown() async throws {
+        try await withRoom(version: .v10) { server, other, room, alice, bob in
+            let hers = try await server.send("hers", to: room, by: alice)
+            let his = try await other.message("his", by: bob, in: room)
+            try await other.send(his)
+            let elsewhere = try await server.send("elsewhere", to: try await server.publicRoom(by: alice), by: alice)
+            func redaction(of target: EventID) async throws -> Event {
+                let draft = try await other.event(.redaction, [:], by: bob, in: room)
+                var builder = EventBuilder(
+                    version: .v10, roomID: room, type: .redaction, sender: bob, content: draft.content,
+                    originServerTS: server.clock.now, depth: draft.depth,
+                    prevEvents: draft.prevEvents, authEvents: draft.authEvents)
+                builder.redacts = target
+                let event = try builder.build(serverName: other.name, signer: FixedKeys.key(of: other.name))
+                try await other.send(event)
+                return event
+            }
+            let good = try await redaction(of: his.eventID)
+            let bad = [try await redaction(of: hers), try await redaction(of: elsewhere)]
+            let page = try await server.rooms.messages(
+                room, from: nil, to: nil, backward: true, limit: 50, filter: .all, by: alice)
+            let shown = page.events.map(\.event.eventID)
+            #expect(shown.contains(good.eventID) && shown.contains(hers))
+            #expect(!bad.contains { shown.contains($0.eventID) })
+            #expect(page.events.first { $0.event.eventID == hers }?.event.content["body"]?.string == "hers")
+            // Hidden, not lost: what follows builds on them.
+            let last = try await other.message("last", by: bob, in: room)
+            #expect(last.prevEvents == [bad[1].eventID])
+        }
+    }
+
     @Test func aForgedContentIsRedacted() async throws {
         try await withRoom { server, other, room, alice, bob in
             let event = try await other.message("true", by: bob, in: room)

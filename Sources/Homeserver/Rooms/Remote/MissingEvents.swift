@@ -36,7 +36,8 @@ struct MissingEventsFetcher: Sendable {
     ///   - origin: The server that should have what is missing; others in the room are asked if it does not give it.
     ///   - relay: How the event reaches other servers, if not simply by its sender's server.
     ///   - alongside: What is stored in the transaction that stores the event.
-    /// - Returns: What became of the event; `nil` if it cannot be decided on, and so is not kept.
+    /// - Returns: What became of the event; `nil` if it cannot be decided on, and so is not kept. So is an event of which its server
+    ///   does not tell what comes right before it: decided on a state of that server's choice it could become the room's only end.
     /// - Throws: ``OutOfReach`` if it may be possible to decide on it later.
     func admit(
         _ arrival: Arrival, to lane: RoomLane, from origin: ServerName, relay: EventRelay? = nil,
@@ -45,18 +46,20 @@ struct MissingEventsFetcher: Sendable {
         var arrival = arrival
         arrival.relay = relay
         let servers: [ServerName]
+        let reachable: [ServerName]
         do {
             let arrival = arrival
             return try await lane.perform({ try await $0.admit(arrival) }, alongside: alongside)
         } catch let missing as MissingEvents {
             guard let room = try await lane.head() else { return nil }
             servers = try await self.servers(origin, room)
-            if !missing.prevEvents.isEmpty {
-                try await fill(before: arrival.event, of: room, lane, from: servers)
-            }
+            reachable =
+                missing.prevEvents.isEmpty
+                ? servers : try await fill(before: arrival.event, of: room, lane, from: servers)
         }
-        // Now the events before it are there, or their states have to be asked for.
-        return try await admitOnStates(arrival, to: lane, from: servers, alongside: alongside)
+        // Now the events before it are there, or the server that must have them does not give them.
+        return try await admitOnStates(
+            arrival, to: lane, from: servers, atGap: reachable.contains(origin) ? .refuse : .wait, alongside: alongside)
     }
 
     /// The servers that are asked, in that order.
@@ -69,10 +72,13 @@ struct MissingEventsFetcher: Sendable {
     // MARK: Events before
 
     /// Fetches and decides on what is between an event and what this server has, as far as it can be had.
+    ///
+    /// - Returns: Those of the servers that have answered when they were asked.
     private func fill(
         before event: Event, of room: RoomHead, _ lane: RoomLane, from servers: [ServerName]
-    ) async throws {
-        guard let id = room.id else { return }
+    ) async throws -> [ServerName] {
+        guard let id = room.id else { return servers }
+        var reachable = servers
         var found: [EventID: Event] = [:]
         var requests = 0
         var open = [event.eventID]
@@ -95,6 +101,8 @@ struct MissingEventsFetcher: Sendable {
                 services.logger.info(
                     "missing events cannot be had", metadata: ["server": "\(server)", "error": "\(error.message)"])
                 servers.removeFirst()
+                // One that only does not have what was asked for may know the state.
+                if !error.isDefinite { reachable.removeAll { $0 == server } }
             }
             isFirst = false
             open = try await unknown(among: found, with: event, room.number)
@@ -104,12 +112,13 @@ struct MissingEventsFetcher: Sendable {
         for next in EventOrder.timeline(found.values) where failures < budget.states {
             let arrival = Arrival(event: next, receivedTimestamp: services.clock.now)
             do {
-                if try await admitOnStates(arrival, to: lane, from: Array(servers)) == nil { failures += 1 }
+                if try await admitOnStates(arrival, to: lane, from: reachable) == nil { failures += 1 }
             } catch is OutOfReach {
                 // Then what builds on it is out of reach too, unless its state can be had.
                 failures += 1
             }
         }
+        return reachable
     }
 
     private func missingEvents(
@@ -133,9 +142,19 @@ struct MissingEventsFetcher: Sendable {
 
     // MARK: States and authorization
 
+    /// What is done with an event before which something is missing.
+    private enum Gap {
+        /// It is decided on the states that servers give.
+        case bridge
+        /// It is not kept.
+        case refuse
+        /// It is put off.
+        case wait
+    }
+
     /// Decides on an event; where what comes before it is missing, on the states that `servers` give.
     private func admitOnStates(
-        _ arrival: Arrival, to lane: RoomLane, from servers: [ServerName],
+        _ arrival: Arrival, to lane: RoomLane, from servers: [ServerName], atGap gap: Gap = .bridge,
         alongside: @escaping @Sendable (StoreWriter, RoomNumber) throws -> Void = { _, _ in }
     ) async throws -> Admitted? {
         var arrival = arrival
@@ -148,6 +167,8 @@ struct MissingEventsFetcher: Sendable {
             } catch let missing as MissingEvents {
                 guard let room = try await lane.head() else { return nil }
                 if !missing.prevEvents.isEmpty, arrival.statesAfter.isEmpty {
+                    if gap == .wait { throw OutOfReach() }
+                    guard gap == .bridge else { return nil }
                     guard missing.prevEvents.count <= budget.states else { return nil }
                     for id in missing.prevEvents {
                         guard let state = try await state(after: id, of: room, from: servers) else { return nil }

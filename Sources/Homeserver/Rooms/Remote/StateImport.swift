@@ -56,8 +56,9 @@ struct StateImport: Sendable {
         let inside = Set(new.map(\.eventID))
         let outside = Set(new.flatMap(EventOrder.authEvents)).subtracting(inside).subtracting(known.keys)
         var judged: [EventID: KnownEvent] = known.mapValues { $0.asKnown }
-        for (id, event) in try await services.store.events(outside) where event.room == number {
-            judged[id] = event.asKnown
+        for (id, event) in try await services.store.events(outside) {
+            // Nothing of another room allows anything here.
+            judged[id] = event.room == number ? event.asKnown : .rejected(event.event)
         }
         var kept: [(Event, EventStatus)] = []
         for event in new {

@@ -15,6 +15,7 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
         var invited: [JSONValue] = []
         var nearest: (event: EventID, originServerTS: Int64)?
         var history: [[UInt8]] = []
+        var between: [[UInt8]]?
         var state: [EventID] = []
         /// What happens while a list is on its way.
         var interruption: (@Sendable () async throws -> Void)?
@@ -42,9 +43,15 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
     /// The invites that have been handed over. None is signed.
     var invited: [JSONValue] { script.withLock { $0.invited } }
     /// What `GET /timestamp_to_event`, `GET /backfill`, `GET /event` and `GET /state_ids` answer.
-    func setHistory(_ texts: [[UInt8]], nearest: (event: EventID, originServerTS: Int64)?, state: [EventID]) {
+    ///
+    /// - Parameter between: What `POST /get_missing_events` answers; then `GET /backfill` answers nothing.
+    func setHistory(
+        _ texts: [[UInt8]], nearest: (event: EventID, originServerTS: Int64)?, state: [EventID],
+        between: [[UInt8]]? = nil
+    ) {
         script.withLock { script in
             script.history = texts
+            script.between = between
             script.nearest = nearest
             script.state = state
         }
@@ -135,11 +142,16 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
     func missingEvents(
         in room: RoomID, before latest: [EventID], after earliest: [EventID], limit: Int, minimumDepth: Int64,
         at server: ServerName
-    ) async throws(RemoteServerFailure) -> [[UInt8]] { throw nothing }
+    ) async throws(RemoteServerFailure) -> [[UInt8]] {
+        guard let between = script.withLock({ $0.between }) else { throw nothing }
+        return between
+    }
 
     func backfill(
         _ room: RoomID, from events: [EventID], limit: Int, at server: ServerName
-    ) async throws(RemoteServerFailure) -> [[UInt8]] { script.withLock { $0.history } }
+    ) async throws(RemoteServerFailure) -> [[UInt8]] {
+        script.withLock { $0.between == nil ? $0.history : [] }
+    }
 
     func stateIDs(
         before event: EventID, in room: RoomID, at server: ServerName
