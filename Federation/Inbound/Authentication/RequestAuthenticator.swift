@@ -37,7 +37,8 @@ public struct RequestAuthenticator: ServerAuthenticator {
 
     /// The server that has signed a request.
     ///
-    /// - Throws: 401 `M_UNAUTHORIZED`, 403 `M_FORBIDDEN` by the policy, 400 `M_NOT_JSON` for a body that cannot have been signed.
+    /// - Throws: 401 `M_UNAUTHORIZED`, 403 `M_FORBIDDEN` by the policy, 400 `M_NOT_JSON` for a body that cannot have been signed, 400
+    ///   `M_INVALID_PARAM` for an origin that cannot be a server.
     public func authenticate(_ request: HTTPRequest) async throws -> RemoteServer {
         let credentials = try credentials(of: request)
         let origin = credentials[0].origin
@@ -78,6 +79,8 @@ public struct RequestAuthenticator: ServerAuthenticator {
         var credentials: [XMatrixCredentials] = []
         for field in fields {
             do { credentials.append(try XMatrixCredentials(parsing: field)) } catch {
+                // No server of that name can be: nothing that better credentials would change.
+                if error == .invalid("origin") { throw .invalidParameter("The origin is no server name") }
                 throw Self.unauthorized("The Authorization field cannot be read: \(error)")
             }
         }

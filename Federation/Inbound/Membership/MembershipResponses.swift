@@ -14,12 +14,13 @@ extension MembershipTemplate {
 /// What a request that hands over a membership event says.
 struct MembershipHandover: RequestDecodable {
     let roomID: RoomID
-    let eventID: EventID
+    /// As the path has it; what is no identifier names no event, and is looked at after the event itself.
+    let eventID: EventID?
     let event: JSON
 
     init(from input: RequestInput) throws {
         roomID = try input.path("roomId")
-        eventID = try input.path("eventId")
+        eventID = EventID(try input.path("eventId") as String)
         event = try input.body.json
     }
 }

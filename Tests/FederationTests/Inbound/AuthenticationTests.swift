@@ -127,6 +127,9 @@ import Web
             let answer = try await ask(router(), target, fields, body)
             #expect(answer.status == 401 && answer.code == "M_UNAUTHORIZED")
         }
+        let name = try field(target, body, origin: ServerName(trusted: "there.example:http"))
+        let nobody = try await ask(router(), target, [name], body)
+        #expect(nobody.status == 400 && nobody.code == "M_INVALID_PARAM")
         #expect(reached.value == 0)
         let notJSON = try await ask(router(), target, [good], "{")
         #expect(notJSON.status == 400 && notJSON.code == "M_NOT_JSON")

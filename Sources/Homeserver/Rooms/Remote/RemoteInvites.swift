@@ -28,10 +28,12 @@ extension RoomService {
                 ? MatrixError(error)
                 : MatrixError.notFound("\(target.server) could not be reached: \(error.message)")
         }
-        guard
-            case .success(let invite)? = await federation.checker.check(
-                texts: [signed], version: head.version, room: event.roomID
-            ).first, invite.eventID == event.eventID,
+        let answer = await federation.checker.check(texts: [signed], version: head.version, room: event.roomID).first
+        if case .failure(.malformed(let error)) = answer {
+            // Of no use to try again: not a failure of the way there.
+            throw MatrixError.badJSON("\(target.server) answered with a malformed event: \(error)")
+        }
+        guard case .success(let invite) = answer, invite.eventID == event.eventID,
             !invite.keyIDs(of: target.server).isEmpty
         else { throw MatrixError(502, .unknown, "\(target.server) did not sign the invite") }
         let arrival = Arrival(event: invite, receivedTimestamp: services.clock.now)
@@ -64,14 +66,15 @@ extension RoomService {
     ///
     /// - Parameters:
     ///   - json: The invite.
-    ///   - id: Its identifier, as the request's path gives it.
+    ///   - id: Its identifier, as the request's path gives it; `nil` if what stands there is none.
     ///   - room: The room, and its version as the other server gives it.
     ///   - strippedState: What the user is told of the room: whole or stripped events.
     ///   - origin: The other server.
     /// - Returns: The invite with this server's signature.
     /// - Throws: 400 for what is no such event; 403 `M_FORBIDDEN` if it is not signed or invites nobody of this server.
     public func takeInvite(
-        _ json: JSON, id: EventID, in room: RoomID, version: RoomVersion, strippedState: [JSON], from origin: ServerName
+        _ json: JSON, id: EventID?, in room: RoomID, version: RoomVersion, strippedState: [JSON],
+        from origin: ServerName
     ) async throws -> Event {
         let federation = try requireFederation()
         let parsed: Event
@@ -116,13 +119,12 @@ extension RoomService {
         guard event.membership == "invite",
             let target = event.stateKey.flatMap({ UserID($0.string) }), target.isLocal(to: serverName)
         else { throw MatrixError.forbidden("This is no invitation of a user of this server") }
-        guard let account = try await store.read({ try $0.accounts.account(target) }),
-            !account.flags.contains(.deactivated)
-        else {
-            throw MatrixError.forbidden("There is no such user here")
-        }
+        let account = try await store.read { try $0.accounts.account(target) }
+        if account?.flags.contains(.deactivated) == true { throw MatrixError.forbidden("There is no such user here") }
         let signed: Event
         do { signed = try event.signed(by: serverName, key: services.signingKey) } catch { throw MatrixError(error) }
+        // Whoever invites is not told whether there is such a user: the invitation is nobody's then.
+        guard let account else { return signed }
         // In a room that this server is in, the invite arrives like every other event.
         if let number = try await store.number(of: event.roomID), try await participates(in: number) { return signed }
         try await keepOutside(signed, of: account.user, stripped: Self.strippedState(strippedState))

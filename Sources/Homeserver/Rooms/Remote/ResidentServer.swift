@@ -65,11 +65,11 @@ extension RoomService {
     ///
     /// - Parameters:
     ///   - json: The event.
-    ///   - id: The event's identifier, as the request's path gives it.
+    ///   - id: The event's identifier, as the request's path gives it; `nil` if what stands there is none.
     ///   - origin: The other server.
     /// - Throws: 400 for what is no such event, 403 `M_FORBIDDEN` if the room does not allow it.
     public func acceptMembership(
-        _ membership: RemoteMembership, _ json: JSON, id: EventID, in room: RoomID, from origin: ServerName
+        _ membership: RemoteMembership, _ json: JSON, id: EventID?, in room: RoomID, from origin: ServerName
     ) async throws -> StoredEvent {
         let federation = try requireFederation()
         let number = try await residentNumber(of: room)
@@ -96,7 +96,7 @@ extension RoomService {
     }
 
     private func checkedMembership(
-        _ membership: RemoteMembership, _ json: JSON, id: EventID, room: RoomID, from origin: ServerName,
+        _ membership: RemoteMembership, _ json: JSON, id: EventID?, room: RoomID, from origin: ServerName,
         _ head: RoomHead, _ federation: RoomFederation
     ) async throws -> Event {
         var event: Event
@@ -135,7 +135,7 @@ extension RoomService {
         guard let after = event.state else { throw MatrixError.notFound("The event is not part of the room") }
         var map = try await store.state(after)
         if let key = event.stateKey { map[key] = event.replaces }
-        var state = Array(try await store.events(map.map(\.value)).values)
+        var state = try await store.events(map.map(\.value)).values.sorted { $0.number < $1.number }
         var authChain = try await authChain(of: state + [event])
         var isShortened = false
         if omitsMembers {
@@ -165,7 +165,8 @@ extension RoomService {
         }
     }
 
-    /// The events that allow those given, and those that allow these, and so on: none of the given ones unless it allows another.
+    /// The events that allow those given, and those that allow these, and so on: none of the given ones unless it allows another. What
+    /// allows an event comes before it, for servers that take them in as they come.
     ///
     /// [Auth chains](https://spec.matrix.org/v1.19/server-server-api/#auth-chain)
     public func authChain(of events: [StoredEvent]) async throws -> [StoredEvent] {
@@ -174,12 +175,12 @@ extension RoomService {
         while !open.isEmpty {
             let wanted = Set(open.flatMap { EventOrder.authEvents(of: $0.event) }).filter { chain[$0] == nil }
             open = []
-            for (id, event) in try await store.events(wanted) {
+            for (id, event) in try await store.events(wanted) where event.room == events.first?.room {
                 chain[id] = event
                 open.append(event)
             }
         }
-        return Array(chain.values)
+        return chain.values.sorted { $0.number < $1.number }
     }
 
     /// Refuses a server that a room shuts out.
