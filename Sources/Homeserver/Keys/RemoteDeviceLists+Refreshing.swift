@@ -79,6 +79,8 @@ extension RemoteDeviceLists {
             list.failures += 1
             list.retry = now + Self.backoff(list.failures)
             try writer.remoteDevices.set(list, of: number)
+            // That something has changed clients are to know nevertheless: whether they can have it is then seen when they ask.
+            if list.failures == 1, list.generation > 0 { try writer.journal.append(.deviceList(number)) }
         }
         if !failure.isDefinite { state.withLock { _ = $0.failing.insert(user.server) } }
         look()

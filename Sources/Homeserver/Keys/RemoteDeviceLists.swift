@@ -70,13 +70,12 @@ public final class RemoteDeviceLists: Sendable {
         guard !updates.isEmpty else { return }
         var list = try writer.read.remoteDevices.list(of: user) ?? RemoteDeviceListRecord()
         list.generation += 1
-        var isNews = list.freshPosition == nil
+        // Of a list that has to be asked for first, clients hear when it is there: asking before would only get them the old one.
+        var isNews = false
         for update in updates where list.freshPosition != nil {
             switch try step(update, list, user, writer) {
             case .known: continue
-            case .gap:
-                markStale(&list)
-                isNews = true
+            case .gap: markStale(&list)
             case .next:
                 isNews = true
                 list.streamIDs = (list.streamIDs + [update.streamID]).suffix(Self.rememberedUpdates)
@@ -112,7 +111,7 @@ public final class RemoteDeviceLists: Sendable {
         }
         try writer.remoteDevices.set(list, of: user)
         let isSame = before.masterKey == list.masterKey && before.selfSigningKey == list.selfSigningKey
-        if list.freshPosition == nil || !isSame { try writer.journal.append(.deviceList(user)) }
+        if list.freshPosition != nil, !isSame { try writer.journal.append(.deviceList(user)) }
         if list.freshPosition == nil { writer.sql.onCommit { [weak self] in self?.look() } }
     }
 

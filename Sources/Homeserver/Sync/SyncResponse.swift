@@ -47,8 +47,8 @@ struct SyncResponse: Sendable {
         if !devicesChanged.isEmpty || !devicesLeft.isEmpty {
             writer.key("device_lists")
             writer.beginObject()
-            Self.writeList("changed", devicesChanged.map(\.string), into: &writer)
-            Self.writeList("left", devicesLeft.map(\.string), into: &writer)
+            if !devicesChanged.isEmpty { Self.writeList("changed", devicesChanged.map(\.string), into: &writer) }
+            if !devicesLeft.isEmpty { Self.writeList("left", devicesLeft.map(\.string), into: &writer) }
             writer.endObject()
         }
         if let keyCounts {

@@ -31,7 +31,9 @@ extension SyncService {
                 )
                 section.accountData = allowed(dataByRoom[room] ?? [], request.filter.room.accountData, id)
                 section.ephemeral = try await ephemeral(
-                    room, id, request, receipts: receiptsByRoom[room] ?? [], typing: !typing.typists(in: room).isEmpty
+                    room, id, request, receipts: receiptsByRoom[room] ?? [],
+                    // Also that nobody types any more, since of old servers say so.
+                    typing: !typing.changed([room], after: .min).isEmpty
                 )
                 section.unread = beforehand.unread[room] ?? UnreadSummary()
                 response.joined.append((id, section))
@@ -362,21 +364,30 @@ extension SyncService {
         }
     }
 
-    /// Who has come into the rooms of the user, and who has gone: by their own doing, or because the user came or went.
+    /// Whom a user has met, or meets no more.
+    private struct PeopleMet {
+        /// Who has come into the user's rooms, or was there when the user came.
+        var joined: Set<UserNumber> = []
+        /// Who has been invited there: what is said from now on may be encrypted for them.
+        var invited: Set<UserNumber> = []
+        /// Who has gone from there, or was there when the user went.
+        var gone: Set<UserNumber> = []
+    }
+
     private func peopleMet(
         _ changes: SyncChanges, _ rooms: UserRooms, _ request: SyncRequest, since: StreamPosition
-    ) async throws -> (joined: Set<UserNumber>, gone: Set<UserNumber>) {
-        var joined: Set<UserNumber> = []
-        var gone: Set<UserNumber> = []
+    ) async throws -> PeopleMet {
+        var met = PeopleMet()
         for (room, events) in changes.events where rooms.rooms[room]?.membership == .join {
             for event in events where event.event.type == .member {
                 guard let user = event.event.stateKey.flatMap({ UserID($0.string) }), user != request.user.id,
                     let number = try await store.number(of: user)
                 else { continue }
-                if Membership(of: event.event) != .join {
-                    gone.insert(number)
-                } else if try await membershipBefore(event) != .join {
-                    joined.insert(number)
+                let before = try await membershipBefore(event)
+                switch Membership(of: event.event) {
+                case .join: if before != .join { met.joined.insert(number) }
+                case .invite: if before != .invite { met.invited.insert(number) }
+                default: if before == .join || before == .invite { met.gone.insert(number) }
                 }
             }
         }
@@ -384,12 +395,14 @@ extension SyncService {
             guard let entry = rooms.rooms[room] else { continue }
             let members = try await store.read { try $0.memberships.users(in: room, .join) }
             if entry.membership == .join {
-                if try await isNewlyJoined(entry, true, since) { joined.formUnion(members) }
+                if try await isNewlyJoined(entry, true, since) { met.joined.formUnion(members) }
             } else if entry.membership == .leave || entry.membership == .ban {
-                gone.formUnion(members)
+                met.gone.formUnion(members)
             }
         }
-        return (joined.subtracting([request.user.number]), gone.subtracting([request.user.number]))
+        met.joined.remove(request.user.number)
+        met.gone.remove(request.user.number)
+        return met
     }
 
     /// The membership in whose place a membership event came.
@@ -402,18 +415,19 @@ extension SyncService {
     ///
     /// [Tracking device lists](https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-user)
     private func addDeviceLists(
-        _ changes: SyncChanges, _ met: (joined: Set<UserNumber>, gone: Set<UserNumber>), _ request: SyncRequest,
-        to response: inout SyncResponse
+        _ changes: SyncChanges, _ met: PeopleMet, _ request: SyncRequest, to response: inout SyncResponse
     ) async throws {
         let me = request.user.number
         let candidates = changes.deviceLists.union(met.joined)
         let asked = Array(candidates.union(met.gone).subtracting([me]))
         let sharing =
             asked.isEmpty ? [] : Set(try await store.read { try $0.memberships.sharing(with: me, among: asked) })
-        var changed = candidates.intersection(sharing)
+        var changed = candidates.intersection(sharing).union(met.invited)
         if changes.deviceLists.contains(me) { changed.insert(me) }
         for user in changed.sorted() { response.devicesChanged.append(try await store.user(user)) }
-        for user in met.gone.subtracting(sharing).sorted() { response.devicesLeft.append(try await store.user(user)) }
+        for user in met.gone.subtracting(sharing).subtracting(met.invited).sorted() {
+            response.devicesLeft.append(try await store.user(user))
+        }
     }
 }
 

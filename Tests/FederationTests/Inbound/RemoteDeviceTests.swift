@@ -111,10 +111,13 @@ import Testing
                 server.outside.setDevices(list(bob, stream: 9, ["A": "nine", "B": "new \(asked)"]), of: bob)
                 server.clock.advance(milliseconds: 60_000)
                 try await other.send(edus: [lost])
-                #expect(try await isChanged(bob, since: start, server, alice))
-                // Whoever asks now waits for the whole list, and nobody has to ask for it to be had.
+                // Nobody has to ask for the whole list for it to be had; whoever does meanwhile waits for it.
                 try await server.wait(for: "the list") { server.outside.askedDevices.count > asked }
                 #expect(try await known(server, bob, by: alice) == ["A": "nine", "B": "new \(asked)"])
+                // Clients hear of it once it is there.
+                try await server.wait(for: "the news") { try await self.isChanged(bob, since: start, server, alice) }
+                let news = try await server.store.read { try $0.journal.rows(after: start, limit: 100) }
+                #expect(news.count { if case .deviceList = $0.subject { true } else { false } } == 1)
                 server.outside.setDevices(list(bob, stream: 5, ["A": "one"]), of: bob)
                 server.clock.advance(milliseconds: 60_000)
                 try await other.send(edus: [update(bob, "A", stream: 100, prev: [99])])
