@@ -27,7 +27,10 @@ extension RoomService {
 
     /// Joins a room that this server is in.
     func joinLocally(_ room: RoomID, _ number: RoomNumber, by user: Requester, content: JSONValue) async throws {
-        let alongside = try await succession(number, of: user)
+        let view = try await view(number)
+        let alongside =
+            try await view.membership(of: user.id) == .join
+            ? nil : try await succession(view.head.creation?.event, of: room, for: user)
         _ = try await submit(
             number,
             { [self] view in
@@ -40,19 +43,34 @@ extension RoomService {
             }, alongside: alongside)
     }
 
-    /// What is stored with the join of a user who follows a room to its successor.
+    /// What is stored with the join of a user who follows a room to its successor: what the user has noted about the old room, and
+    /// what this server's directory says of it.
+    ///
+    /// - Parameters:
+    ///   - creation: The creation of the new room.
+    ///   - room: The new room.
     func succession(
-        _ room: RoomNumber, of user: Requester
+        _ creation: Event?, of room: RoomID, for user: Requester
     ) async throws -> (@Sendable (StoreWriter, RoomNumber) throws -> Void)? {
-        let view = try await view(room)
-        guard let predecessor = view.head.creation?.event.content["predecessor"]?["room_id"]?.string,
-            let old = try await RoomID(predecessor).asyncMap({ try await store.number(of: $0) }) ?? nil,
-            try await view.membership(of: user.id) != .join
+        guard let predecessor = (creation?.content["predecessor"]?["room_id"]?.string).flatMap({ RoomID($0) }),
+            predecessor != room, let old = try await store.number(of: predecessor)
         else { return nil }
+        // Whoever makes a room can say that it replaces another. Only that other can say that it does.
+        var isConfirmed = false
+        if try await participates(in: old) {
+            let tombstone = try await view(old).event(StateKey(.tombstone))?.event.content["replacement_room"]?.string
+            isConfirmed = tombstone.flatMap { RoomID($0) } == room
+        }
+        let (aliases, isReplaced) = (aliases, isConfirmed)
         return { writer, new in
             // Only what the user has been part of.
             guard try writer.read.memberships.membership(of: user.number, in: old) != nil else { return }
             try RoomSuccession().copy(of: user.number, from: old, to: new, in: writer)
+            guard isReplaced else { return }
+            try aliases.move(from: old, to: new, in: writer)
+            guard try writer.read.rooms.room(old)?.isPublished == true else { return }
+            try writer.rooms.setPublished(new, true)
+            try writer.rooms.setPublished(old, false)
         }
     }
 

@@ -165,9 +165,12 @@ def test_server_acl(pair, alice, bob, room):
     bob.refused("M_FORBIDDEN", 403, "POST", "join", room, params={"via": pair.here.server_name})
 
 
-def test_upgrade(alice, bob):
+def test_upgrade(alice, bob, pair, fresh_name):
     room = alice.create_room(preset="public_chat", room_version="11", name="Old and new")
     bob.join_via(room, alice)
+    alias = f"#{fresh_name('followed')}:{pair.there.server_name}"
+    bob.put("directory", "room", alias, json={"room_id": room})
+    bob.put("user", bob.user, "rooms", room, "tags", "u.work", json={"order": 0.5})
     replacement = alice.post("rooms", room, "upgrade", json={"new_version": "12"})["replacement_room"]
     eventually(
         lambda: (content_of(bob, room, "m.room.tombstone") or {}).get("replacement_room") == replacement, what="the tombstone"
@@ -178,3 +181,18 @@ def test_upgrade(alice, bob):
     assert created["room_version"] == "12" and created["predecessor"]["room_id"] == room
     assert bob.state(replacement, "m.room.name")["name"] == "Old and new"
     arrives(bob, replacement, alice.say(replacement, "We are here now"))
+    # What bob and his server have noted about the old room holds for the new one.
+    eventually(lambda: "u.work" in bob.get("user", bob.user, "rooms", replacement, "tags")["tags"], what="the tag")
+    eventually(lambda: bob.get("directory", "room", alias)["room_id"] == replacement, what="the alias")
+
+
+def test_nobody_takes_over_a_room_by_claiming_to_replace_it(alice, bob, pair, fresh_name):
+    room = bob.create_room(preset="public_chat")
+    alias = f"#{fresh_name('kept')}:{pair.there.server_name}"
+    bob.put("directory", "room", alias, json={"room_id": room})
+    claim = {"predecessor": {"room_id": room, "event_id": "$tombstone"}}
+    false = alice.create_room(preset="public_chat", creation_content=claim)
+    bob.join_via(false, alice)
+    becomes(alice, false, bob.user, "join")
+    if pair.there.kind == "chappe":
+        assert bob.get("directory", "room", alias)["room_id"] == room

@@ -85,7 +85,7 @@ extension RoomService {
                 if isInside {
                     try await takeIn(event, answer, from: server, federation)
                 } else {
-                    try await enter(room, with: event, answer, from: server, federation)
+                    try await enter(room, with: event, of: user, answer, from: server, federation)
                 }
             }
         }
@@ -208,7 +208,8 @@ extension RoomService {
 
     /// Takes a room over from a server that has let a user of ours in.
     private func enter(
-        _ room: RoomID, with event: Event, _ answer: RemoteJoin, from server: ServerName, _ federation: RoomFederation
+        _ room: RoomID, with event: Event, of user: Requester, _ answer: RemoteJoin, from server: ServerName,
+        _ federation: RoomFederation
     ) async throws {
         let number = try await numberForEntering(room)
         let version = event.version
@@ -227,6 +228,7 @@ extension RoomService {
             let created = try await store.event(create),
             ExactString(created.event.content["room_version"]?.string ?? "1") == ExactString(version.id)
         else { throw MatrixError(502, .unknown, "The room's server gave a state without a matching creation") }
+        let succession = try await succession(created.event, of: room, for: user)
         let lane = lane(number)
         lane.prepare(RoomHead(new: number, id: room, version: version))
         let entering = join
@@ -241,6 +243,7 @@ extension RoomService {
             let known = state.map(\.value) + [join?.number].compactMap { $0 }
             let strangers = try writer.memberships.removeAll(in: number, except: known)
             if !strangers.isEmpty { try writer.journal.append(.memberships(number, of: strangers)) }
+            try succession?(writer, number)
             guard answer.membersOmitted, let join else {
                 try writer.graph.setComplete(number)
                 return
@@ -337,6 +340,10 @@ extension MatrixError {
     /// What a client is told of another server's refusal.
     init(_ failure: RemoteServerFailure) {
         self.init(failure.status, failure.code ?? .unknown, failure.message)
+        // What a client is to tell its user of a room that this server cannot enter.
+        if code == .incompatibleRoomVersion, let version = failure.roomVersion, version.utf8.count <= 255 {
+            extra["room_version"] = .string(version)
+        }
     }
 }
 
