@@ -59,6 +59,8 @@ public struct RenderedEvents: Sendable {
                 writer.member("prev_sender", replaced.event.sender)
             }
             if let by = stored.redactedBy, let redaction = related[by] {
+                // Of old; some clients still look for it.
+                writer.member("redacted_by", redaction.event.eventID)
                 writer.key("redacted_because")
                 redaction.event.writeClient(into: &writer, includeRoomID: includeRoomID) { writer in
                     writer.member("age", max(0, viewer.now - redaction.event.originServerTS))

@@ -34,14 +34,15 @@ extension RoomService {
     private var visibility: EventVisibility { EventVisibility(store: store) }
 
     /// The state of a room as far as a user may see it: the current one of those who are in it, the one at their departure for
-    /// those who have left, and the current one for everybody where everybody may read.
+    /// those who have left, and the current one for everybody where everybody may read. Who is banned has no part in the room any more,
+    /// and is left what was said before.
     ///
     /// - Throws: 403 `M_FORBIDDEN`.
     func readableState(_ room: RoomNumber, by user: Requester) async throws -> StateMap {
         let view = try await view(room)
         let record = try await store.read { try $0.memberships.membership(of: user.number, in: room) }
         if record?.membership == .join { return view.head.state }
-        if let record, record.membership == .leave || record.membership == .ban, !record.isForgotten,
+        if let record, record.membership == .leave, !record.isForgotten,
             let left = try await store.event(record.event), try await wasIn(left), let state = left.timelineState
         {
             return try await store.state(state)
