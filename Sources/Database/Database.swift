@@ -61,6 +61,26 @@ public final class Database: Sendable {
         return database
     }
 
+    /// Opens the database without threads of its own: nothing happens until whoever opened it takes a step. For simulations, which
+    /// decide themselves what happens when.
+    ///
+    /// - Returns: The database, and what takes the steps: always on the same thread.
+    package static func openWithoutThreads(
+        _ location: DatabaseLocation, options: DatabaseOptions = DatabaseOptions()
+    ) throws -> (database: Database, steps: DatabaseSteps) {
+        let options = options.clamped()
+        let engines = EngineFactory(location: location, options: options)
+        let writes = JobQueue<WriteJob>(capacity: options.maxQueuedWrites)
+        let reads = JobQueue<ReadJob>(capacity: options.maxQueuedReads)
+        let database = Database(
+            location: location, options: options, writes: writes, reads: reads, threads: ThreadGroup())
+        let steps = DatabaseSteps(
+            writes: writes,
+            writer: WriterLoop(queue: writes, writer: try engines.makeWriter(), maxBatchJobs: options.maxBatchJobs),
+            reader: ReaderLoop(queue: reads, connection: try engines.makeReader()))
+        return (database, steps)
+    }
+
     /// Runs a body on a reader thread, against one consistent snapshot that holds every write acknowledged before this call.
     ///
     /// - Parameter body: reads only; runs once.

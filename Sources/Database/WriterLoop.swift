@@ -17,14 +17,30 @@ final class WriterLoop: @unchecked Sendable {
                 writer.idle()
                 batch = takeBatch(wait: true)
             }
-            guard let first = batch.first else { break }
-            if first.isExclusive {
-                writer.runExclusively(first)
-            } else {
-                writer.commit(batch)
-            }
+            guard !batch.isEmpty else { break }
+            perform(batch)
         }
         writer.close()
+    }
+
+    /// Commits what waits as one group, for whoever has no thread for it.
+    ///
+    /// - Returns: Whether anything has waited.
+    func step() -> Bool {
+        let batch = takeBatch(wait: false)
+        perform(batch)
+        return !batch.isEmpty
+    }
+
+    func close() { writer.close() }
+
+    private func perform(_ batch: [WriteJob]) {
+        guard let first = batch.first else { return }
+        if first.isExclusive {
+            writer.runExclusively(first)
+        } else {
+            writer.commit(batch)
+        }
     }
 
     private func takeBatch(wait: Bool) -> [WriteJob] {
@@ -46,22 +62,41 @@ final class ReaderLoop: @unchecked Sendable {
     }
 
     func run() {
-        while let (job, lastSequence) = take() {
-            if job.sequence > snapshotSequence {
-                endSnapshot()
-                do {
-                    try connection.beginRead()
-                    snapshotSequence = lastSequence
-                } catch {
-                    job.fail(error)
-                    continue
-                }
-            }
-            connection.beginJob()
-            job.run(ReadTransaction(connection: connection))
-            if connection.failure != nil { endSnapshot() }
-        }
+        while let (job, lastSequence) = take() { perform(job, lastSequence) }
         connection.close()
+    }
+
+    /// Runs the first read that waits, for whoever has no thread for it.
+    ///
+    /// - Returns: Whether anything has waited.
+    func step() -> Bool {
+        guard let (job, lastSequence) = queue.take(wait: false) else {
+            endSnapshot()
+            return false
+        }
+        perform(job, lastSequence)
+        return true
+    }
+
+    func close() {
+        endSnapshot()
+        connection.close()
+    }
+
+    private func perform(_ job: ReadJob, _ lastSequence: UInt64) {
+        if job.sequence > snapshotSequence {
+            endSnapshot()
+            do {
+                try connection.beginRead()
+                snapshotSequence = lastSequence
+            } catch {
+                job.fail(error)
+                return
+            }
+        }
+        connection.beginJob()
+        job.run(ReadTransaction(connection: connection))
+        if connection.failure != nil { endSnapshot() }
     }
 
     private func take() -> (job: ReadJob, lastSequence: UInt64)? {
