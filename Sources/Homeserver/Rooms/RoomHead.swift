@@ -35,6 +35,8 @@ public struct RoomHead: Sendable {
     var powerLevels: (event: EventNumber, content: PowerLevelContent)?
     /// How many are joined.
     public internal(set) var joinedCount: Int
+    /// How many of those who are joined are users of this server: if none is, this server is not in the room.
+    var localCount: Int
     /// How many are invited.
     public internal(set) var invitedCount: Int
     /// Whether an administrator closed the room.
@@ -51,12 +53,13 @@ public struct RoomHead: Sendable {
         extremities = []
         position = StreamPosition(0)
         joinedCount = 0
+        localCount = 0
         invitedCount = 0
         isBlocked = false
     }
 
     /// The head as it is stored, without its creation and power levels.
-    init?(_ number: RoomNumber, from reader: StoreReader) throws {
+    init?(_ number: RoomNumber, of server: ServerName, from reader: StoreReader) throws {
         guard let record = try reader.rooms.room(number) else { return nil }
         self.number = number
         id = record.id
@@ -78,6 +81,7 @@ public struct RoomHead: Sendable {
         }.sorted { $0.number < $1.number }
         let counts = try reader.memberships.counts(in: number)
         joinedCount = counts[.join] ?? 0
+        localCount = try reader.memberships.joinedCount(of: server, in: number)
         invitedCount = counts[.invite] ?? 0
         if let key = try reader.identifiers.number(of: StateKey(.create)), let create = state[key] {
             creation = try reader.events.event(create).map { RoomCreation($0.event) }

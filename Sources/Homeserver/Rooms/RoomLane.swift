@@ -62,7 +62,8 @@ final class RoomLane: Sendable {
     func head() async throws -> RoomHead? {
         if let head = state.withLock({ $0.head }) { return head }
         let number = number
-        let loaded = try await services.store.read { try RoomHead(number, from: $0) }
+        let server = services.serverName
+        let loaded = try await services.store.read { try RoomHead(number, of: server, from: $0) }
         guard let loaded, loaded.count > 0 else { return nil }
         return state.withLock { state in
             // A batch may have been stored meanwhile.

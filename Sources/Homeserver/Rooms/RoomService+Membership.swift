@@ -22,10 +22,14 @@ extension RoomService {
             try await joinLocally(room, number, by: user, content: content)
         } catch let error as MatrixError where error.code == .unableToGrantJoin && federation != nil {
             try await joinRemotely(room, via: via, by: user, content: content, isInside: true)
+        } catch is NotInside {
+            try await joinRemotely(room, via: via, by: user, content: content)
         }
     }
 
     /// Joins a room that this server is in.
+    ///
+    /// - Throws: ``NotInside`` if it has left meanwhile.
     func joinLocally(_ room: RoomID, _ number: RoomNumber, by user: Requester, content: JSONValue) async throws {
         let view = try await view(number)
         let alongside =
@@ -34,6 +38,7 @@ extension RoomService {
         _ = try await submit(
             number,
             { [self] view in
+                guard view.head.localCount > 0 else { throw NotInside() }
                 if let current = try await view.event(.member(user.id)), Membership(of: current.event) == .join {
                     // Joining again changes nothing.
                     return [Self.repeating(current)]
@@ -300,3 +305,6 @@ extension RoomService {
         return joined.first { $0.isLocal(to: serverName) && levels.level(of: $0) >= levels.invite }
     }
 }
+
+/// This server is not in the room: whoever wants in must come in through another.
+struct NotInside: Error {}

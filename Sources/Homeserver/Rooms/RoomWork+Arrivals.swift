@@ -51,6 +51,8 @@ extension RoomWork {
     /// - Throws: ``MissingEvents`` if it cannot be decided on yet; nothing has changed then.
     mutating func admit(_ arrival: Arrival) async throws -> Admitted {
         let event = arrival.event
+        // Only who is in a room can let others in or out.
+        if arrival.relay != nil, !isInside { throw MatrixError.notFound("This server is not in that room") }
         let known = try await load([event.eventID])[event.eventID]
         if let known, known.isInGraph || placesAfter[known.number] != nil { return .known(known) }
         let authEvents = try await load(EventOrder.authEvents(of: event))

@@ -7,6 +7,7 @@ extension RoomWork {
     ///
     /// - Throws: `MatrixError` if one of them is not allowed.
     mutating func send(_ drafts: [EventDraft]) async throws -> [SentEvent] {
+        guard isInside else { throw MatrixError.forbidden("You are not in this room") }
         var results: [SentEvent] = []
         for draft in drafts {
             if let transaction = draft.transaction, let known = transactions[transaction] {

@@ -79,6 +79,9 @@ struct RoomWork: Sendable {
         self.services = services
     }
 
+    /// Whether this server is in the room, or is making it.
+    var isInside: Bool { head.count == 0 || head.localCount > 0 }
+
     var view: RoomView { RoomView(head: head, store: services.store, pending: pending) }
     var current: WorkingState { WorkingState(place: head.place, map: head.state) }
 
@@ -229,7 +232,7 @@ struct RoomWork: Sendable {
             guard key.type == .member, let user = UserID(key.key.string) else { continue }
             let old = try await head.state[keyNumber].asyncMap { try await load($0) } ?? nil
             let membership = stored.flatMap { Membership(of: $0.event) }
-            count(old.flatMap { Membership(of: $0.event) }, membership)
+            count(user, old.flatMap { Membership(of: $0.event) }, membership)
             memberships.append(
                 PlannedMembership(
                     user: try await services.store.intern(user), membership: membership,
@@ -244,18 +247,19 @@ struct RoomWork: Sendable {
     /// Counts anew who is joined and invited: what this server knew of the room while it was not in it does not count.
     mutating func recount() async throws {
         head.joinedCount = 0
+        head.localCount = 0
         head.invitedCount = 0
-        for event in try await view.allEvents()
-        where event.event.type == .member && event.event.stateKey.flatMap({ UserID($0.string) }) != nil {
-            count(nil, Membership(of: event.event))
+        for event in try await view.allEvents() where event.event.type == .member {
+            guard let user = event.event.stateKey.flatMap({ UserID($0.string) }) else { continue }
+            count(user, nil, Membership(of: event.event))
         }
     }
 
-    private mutating func count(_ old: Membership?, _ new: Membership?) {
-        if old == .join { head.joinedCount -= 1 }
-        if old == .invite { head.invitedCount -= 1 }
-        if new == .join { head.joinedCount += 1 }
-        if new == .invite { head.invitedCount += 1 }
+    private mutating func count(_ user: UserID, _ old: Membership?, _ new: Membership?) {
+        let joined = (new == .join ? 1 : 0) - (old == .join ? 1 : 0)
+        head.joinedCount += joined
+        if user.isLocal(to: services.serverName) { head.localCount += joined }
+        head.invitedCount += (new == .invite ? 1 : 0) - (old == .invite ? 1 : 0)
     }
 
     // MARK: Redactions

@@ -152,6 +152,16 @@ public struct MembershipReader {
         ) { try $0.number(0) }
     }
 
+    /// How many users of a server are joined to a room.
+    public func joinedCount(of server: ServerName, in room: RoomNumber) throws -> Int {
+        try sql.first(
+            """
+            SELECT COUNT(*) FROM memberships JOIN users ON users.num = memberships.user_num
+            WHERE memberships.room_num = $1 AND memberships.membership = 1 AND users.server = $2
+            """, room, server
+        ) { Int(try $0.int(0)) } ?? 0
+    }
+
     /// How many users have which membership of a room.
     public func counts(in room: RoomNumber) throws -> [Membership: Int] {
         var counts: [Membership: Int] = [:]

@@ -73,9 +73,9 @@ extension RoomService {
         let servers = try await helpers(via, room: room, user: user)
         // Two users who come at the same time come one after the other: the second finds this server in the room.
         try await entering.alone(room) { [self] in
-            if !isInside, let number = try await store.number(of: room), try await participates(in: number) {
-                try await joinLocally(room, number, by: user, content: content)
-                return
+            let known = try await store.number(of: room)
+            if !isInside, let known, try await participates(in: known) {
+                do { return try await joinLocally(room, known, by: user, content: content) } catch is NotInside {}
             }
             try await trying(servers) { server in
                 let template = try await federation.remote.makeMembership(
