@@ -16,6 +16,8 @@ struct Arrival: Sendable {
     let receivedTimestamp: Int64
     /// What its sender, if on this server, called it.
     var transaction: EventTransaction?
+    /// Whether it was made here and only signed elsewhere, so that nobody knows it yet.
+    var isMadeHere = false
     /// Whether the room's policy server, if it has one, recommends it.
     var isRecommended = true
     var place = Place.timeline
@@ -66,8 +68,8 @@ extension RoomWork {
         )
         if verdict == .accepted, !arrival.isRecommended { verdict = .softFailed(.notRecommendedByPolicyServer) }
         var placing = Placing(
-            isFromElsewhere: true, transaction: arrival.transaction, receivedTimestamp: arrival.receivedTimestamp,
-            missingPrevEvents: before.missing
+            isFromElsewhere: !arrival.isMadeHere, transaction: arrival.transaction,
+            receivedTimestamp: arrival.receivedTimestamp, missingPrevEvents: before.missing
         )
         switch verdict {
         case .needs(let missing): throw MissingEvents(authEvents: missing)

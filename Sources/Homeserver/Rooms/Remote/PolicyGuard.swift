@@ -71,7 +71,7 @@ extension RoomService {
             var event = try await RoomWork(head: head, services: services).build(draft)
             event = try await consent(to: event, by: policy, federation)
             let arrival = Arrival(
-                event: event, receivedTimestamp: services.clock.now, transaction: draft.transaction)
+                event: event, receivedTimestamp: services.clock.now, transaction: draft.transaction, isMadeHere: true)
             guard case .decided(let stored, .accepted) = try await lane.perform({ try await $0.admit(arrival) }) else {
                 throw MatrixError.forbidden("The room has changed meanwhile: this is not allowed any more")
             }

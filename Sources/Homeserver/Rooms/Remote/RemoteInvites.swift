@@ -36,7 +36,7 @@ extension RoomService {
         guard case .success(let invite) = answer, invite.eventID == event.eventID,
             !invite.keyIDs(of: target.server).isEmpty
         else { throw MatrixError(502, .unknown, "\(target.server) did not sign the invite") }
-        let arrival = Arrival(event: invite, receivedTimestamp: services.clock.now)
+        let arrival = Arrival(event: invite, receivedTimestamp: services.clock.now, isMadeHere: true)
         guard case .decided(_, .accepted) = try await lane.perform({ try await $0.admit(arrival) }) else {
             throw MatrixError.forbidden("The room has changed meanwhile: the invite is not allowed any more")
         }
