@@ -127,6 +127,7 @@ struct EventIntake: Sendable {
         }
         let ours = try await rooms.participation.since(found.values.map(\.number))
         for (id, room) in found {
+            if rooms.isEntering(room.number) { continue }
             if ours[room.number] == nil {
                 found[id]?.refusal = Self.unknownRoom
             } else if try await !rooms.permits(origin, in: room.number) {

@@ -54,6 +54,8 @@ public final class RoomService: Sendable {
     let federation: RoomFederation?
     /// Who enters rooms through other servers.
     let entering = RoomGate()
+    /// Rooms that are being entered.
+    let entries = RoomEntries()
     /// What the access control lists of rooms say of servers.
     let accessDecisions = ServerACLDecisions()
     /// Completes rooms that were entered before all of their memberships were known.
@@ -69,6 +71,10 @@ public final class RoomService: Sendable {
     private static let idleLaneLimit = 10_000
 
     var store: Store { services.store }
+
+    /// Whether this server is coming into a room through another: what is sent for it is taken over, and waits.
+    public func isEntering(_ room: RoomNumber) -> Bool { entries.contains(room) }
+
     /// This server's name.
     public var serverName: ServerName { services.serverName }
 

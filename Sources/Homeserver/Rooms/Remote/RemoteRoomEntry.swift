@@ -81,6 +81,10 @@ extension RoomService {
                 let template = try await federation.remote.makeMembership(
                     .join, of: user.id, in: room, versions: RoomVersion.all, at: server)
                 let event = try build(template, .join, of: user.id, in: room, content: content)
+                // From here on others may send what happens in the room.
+                let entry = isInside ? nil : try await numberForEntering(room, version: event.version)
+                if let entry { entries.begin(entry) }
+                defer { if let entry { entries.end(entry) } }
                 let answer = try await federation.remote.sendJoin(event, omitsMembers: !isInside, at: server)
                 if isInside {
                     try await takeIn(event, answer, from: server, federation)
@@ -211,7 +215,7 @@ extension RoomService {
         _ room: RoomID, with event: Event, of user: Requester, _ answer: RemoteJoin, from server: ServerName,
         _ federation: RoomFederation
     ) async throws {
-        let number = try await numberForEntering(room)
+        let number = try await numberForEntering(room, version: event.version)
         let version = event.version
         let stateImport = StateImport(services: services, checker: federation.checker)
         let state = try await stateImport(
@@ -279,9 +283,26 @@ extension RoomService {
         }
     }
 
-    private func numberForEntering(_ room: RoomID) async throws -> RoomNumber {
+    private func numberForEntering(_ room: RoomID, version: RoomVersion) async throws -> RoomNumber {
         if let number = try await store.number(of: room) { return number }
-        return RoomNumber(try await services.eventNumbers.next().rawValue)
+        let number = RoomNumber(try await services.eventNumbers.next().rawValue)
+        return try await store.write { writer in
+            if let known = try writer.read.identifiers.number(of: room) { return known }
+            try writer.rooms.insert(number, room, version: version)
+            return number
+        }
+    }
+
+    /// For how long whoever comes back waits for what is not known of an earlier stay, in milliseconds.
+    private static let earlierStayMilliseconds: Int64 = 3_600_000
+
+    /// What was built on a part of the state must not stay so when the room is entered anew: then nobody would come back to it.
+    private func completeEarlierStay(in room: RoomNumber) async throws {
+        guard let partial = store.partialJoin(of: room), let join = try await store.event(partial.event) else { return }
+        do { try await awaitCompletion(of: room) } catch {
+            // Those who know it may be gone for good.
+            if services.clock.now < join.receivedTimestamp + Self.earlierStayMilliseconds { throw error }
+        }
     }
 
     /// Keeps a membership of a room of which this server is not part, and tells the user's clients.

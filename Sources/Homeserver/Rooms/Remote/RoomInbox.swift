@@ -57,6 +57,7 @@ public final class RoomInbox: Sendable {
     public init(rooms: RoomService, remote: any RemoteRooms, checker: EventChecker, scheduler: any Scheduler) {
         self.rooms = rooms
         self.scheduler = scheduler
+        defer { rooms.entries.onEnd { [weak self] in self?.wake($0) } }
         fetcher = MissingEventsFetcher(services: rooms.services, remote: remote, checker: checker)
     }
 
@@ -151,14 +152,14 @@ public final class RoomInbox: Sendable {
     ///
     /// - Returns: Whether more may wait.
     private func workOnce(on room: RoomNumber) async throws -> Bool {
-        if state.withLock({ $0.isStopped }) { return false }
+        if state.withLock({ $0.isStopped }) || rooms.isEntering(room) { return false }
         let deferred = state.withLock { $0.deferred[room]?.filter { !$0.value.isDue }.keys.sorted() ?? [] }
         let items = try await store.read {
             try $0.inbox.items(for: room, except: deferred, limit: Self.batchSize)
         }
         guard !items.isEmpty else { return false }
         let lane = rooms.lane(room)
-        guard let head = try await lane.head() else {
+        guard let head = try await lane.head(), try await rooms.participates(in: room) else {
             // This server has left since.
             return try await drop(items)
         }
