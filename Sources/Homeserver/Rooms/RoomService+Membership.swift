@@ -31,6 +31,8 @@ extension RoomService {
     ///
     /// - Throws: ``NotInside`` if it has left meanwhile.
     func joinLocally(_ room: RoomID, _ number: RoomNumber, by user: Requester, content: JSONValue) async throws {
+        // They may be banned.
+        try await awaitCompletion(of: number)
         let view = try await view(number)
         let alongside =
             try await view.membership(of: user.id) == .join
@@ -97,6 +99,7 @@ extension RoomService {
         guard let number = try await store.number(of: room), try await participates(in: number) else {
             return try await knockRemotely(room, via: via, by: user, content: content)
         }
+        try await awaitCompletion(of: number)
         _ = try await submit(number) { view in
             guard view.head.version.knocking else { throw MatrixError.forbidden("One cannot knock on this room") }
             return [EventDraft(sender: user.id, state: .member, key: user.id.string, content: content)]

@@ -92,7 +92,8 @@ extension RoomService {
         if target == sender.id, try await !participates(in: number) {
             return try await enterOrLeave(membership, content: content, number, room, by: sender)
         }
-        if target != sender.id { try await awaitCompletion(of: number) }
+        let current = target == sender.id ? try await view(number).membership(of: target) : nil
+        if current != .join { try await awaitCompletion(of: number) }
         var value = content.value
         if membership == .join || membership == .knock, target == sender.id {
             // The profile is the server's to fill in, where the client leaves it out.

@@ -99,7 +99,10 @@ struct Services: Sendable {
             store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKeys,
             defaultVersion: configuration.defaultRoomVersion, profiles: StoredProfiles(store: store),
             aliases: DirectoryAliases(store: store, directory: directory), activeUsers: activeUsers,
-            federation: federation.map { RoomFederation(remote: $0.client, policyServers: $0.client, keys: $0.keys) },
+            federation: federation.map {
+                RoomFederation(
+                    remote: $0.client, policyServers: $0.client, keys: $0.keys, scheduler: scheduler)
+            },
             logger: Logger(label: "chappe.rooms")
         )
         let roomServers = federation.map { _ in RoomServers(store: store, serverName: serverName) }

@@ -9,42 +9,63 @@ import Synchronization
 /// [send_join](https://spec.matrix.org/v1.19/server-server-api/#put_matrixfederationv2send_joinroomideventid) with `omit_members`,
 /// [MSC3706](https://github.com/matrix-org/matrix-spec-proposals/pull/3706).
 final class PartialRooms: Sendable {
-    private let running = Mutex<[RoomNumber: Task<Bool, Never>]>([:])
+    private struct State {
+        var running: [RoomNumber: Task<Bool, Never>] = [:]
+        /// How often each room could not be completed.
+        var failures: [RoomNumber: Int] = [:]
+    }
 
-    /// How often the servers of a room are asked in vain before whoever waits is told so.
-    private static let attempts = 3
+    private let state = Mutex(State())
+
     /// Servers that are asked.
     private static let maximumServers = 10
+    /// After how long they are asked again, in milliseconds: first, and at the most.
+    private static let pauseMilliseconds: ClosedRange<Int64> = 2_000...600_000
 
     /// Completes a room; of those who ask at the same time one does it.
     ///
     /// - Returns: Whether all of the room is known now.
     func complete(_ room: RoomNumber, _ rooms: RoomService) async -> Bool {
-        let task = running.withLock { tasks in
-            if let task = tasks[room] { return task }
-            let task = Task { [self] in
-                let done = await work(on: room, rooms)
-                running.withLock { $0[room] = nil }
-                return done
-            }
-            tasks[room] = task
+        let task = state.withLock { state in
+            if let task = state.running[room] { return task }
+            let task = Task { [self] in await work(on: room, rooms) }
+            state.running[room] = task
             return task
         }
         return await task.value
     }
 
     private func work(on room: RoomNumber, _ rooms: RoomService) async -> Bool {
-        for _ in 0..<Self.attempts {
-            guard let partial = rooms.store.partialJoin(of: room) else { return true }
-            for server in ([partial.via] + partial.servers).prefix(Self.maximumServers) where server != rooms.serverName
-            {
-                do {
-                    if try await rooms.completeState(partial, from: server) { return true }
-                } catch {
-                    rooms.services.logger.warning(
-                        "the memberships of a room cannot be had yet",
-                        metadata: ["room": "\(room)", "server": "\(server)", "error": "\(error)"])
-                }
+        let isDone = await ask(about: room, rooms)
+        let pause = state.withLock { state -> Int64? in
+            state.running[room] = nil
+            guard !isDone else {
+                state.failures[room] = nil
+                return nil
+            }
+            let failures = state.failures[room, default: 0]
+            state.failures[room] = failures + 1
+            return min(Self.pauseMilliseconds.upperBound, Self.pauseMilliseconds.lowerBound << min(failures, 10))
+        }
+        if let pause {
+            rooms.federation?.scheduler.after(milliseconds: pause) { [weak rooms] in
+                guard let rooms else { return }
+                Task { _ = await rooms.partialRooms.complete(room, rooms) }
+            }
+        }
+        return isDone
+    }
+
+    /// Asks the servers in a room, one after the other.
+    private func ask(about room: RoomNumber, _ rooms: RoomService) async -> Bool {
+        guard let partial = rooms.store.partialJoin(of: room) else { return true }
+        for server in ([partial.via] + partial.servers).prefix(Self.maximumServers) where server != rooms.serverName {
+            do {
+                if try await rooms.completeState(partial, from: server) { return true }
+            } catch {
+                rooms.services.logger.warning(
+                    "the memberships of a room cannot be had yet",
+                    metadata: ["room": "\(room)", "server": "\(server)", "error": "\(error)"])
             }
         }
         return rooms.store.partialJoin(of: room) == nil
@@ -80,11 +101,12 @@ extension RoomService {
         }
         let room = partial.room
         try await lane.perform { [self] work in
-            // Another attempt may have been faster.
-            guard store.partialJoin(of: room) != nil else { return }
+            // Another attempt may have been faster, or this server has come in anew.
+            guard store.partialJoin(of: room)?.event == partial.event else { return }
             let later = try await store.read { try $0.events.graph(of: room, receivedSince: join.receivedTimestamp) }
             try await work.complete(join, stateBefore: state, later: later)
         } alongside: { writer, number in
+            guard try writer.read.graph.partialJoin(number)?.event == partial.event else { return }
             try writer.graph.setComplete(number)
         }
         services.logger.info(

@@ -12,10 +12,16 @@ public struct RoomFederation: Sendable {
     public let policyServers: (any PolicyServers)?
     /// Checks what they answer.
     public let checker: EventChecker
+    /// Comes back to what could not be had.
+    let scheduler: any Scheduler
 
     /// What rooms need of other servers.
-    public init(remote: any RemoteRooms, policyServers: (any PolicyServers)? = nil, keys: any ServerKeys) {
+    public init(
+        remote: any RemoteRooms, policyServers: (any PolicyServers)? = nil, keys: any ServerKeys,
+        scheduler: any Scheduler
+    ) {
         self.remote = remote
+        self.scheduler = scheduler
         self.policyServers = policyServers
         checker = EventChecker(keys: keys)
     }
@@ -77,6 +83,7 @@ extension RoomService {
             if !isInside, let known, try await participates(in: known) {
                 do { return try await joinLocally(room, known, by: user, content: content) } catch is NotInside {}
             }
+            if !isInside, let known { try await completeEarlierStay(in: known) }
             try await trying(servers) { server in
                 let template = try await federation.remote.makeMembership(
                     .join, of: user.id, in: room, versions: RoomVersion.all, at: server)

@@ -163,13 +163,16 @@ public final class RoomInbox: Sendable {
             // This server has left since.
             return try await drop(items)
         }
+        // What came while this server was coming in came after it: a room that is completed is gone through from there on.
+        let earliest = store.partialJoin(of: room) == nil ? Int64.min : rooms.services.clock.now
         var arrivals: [(InboxItem, Arrival)] = []
         for item in items {
             guard let event = try? Event(parsing: item.json, version: head.version), event.eventID == item.id else {
                 _ = try await drop([item])
                 continue
             }
-            arrivals.append((item, Arrival(event: event, receivedTimestamp: item.receivedTimestamp)))
+            let received = max(item.receivedTimestamp, earliest)
+            arrivals.append((item, Arrival(event: event, receivedTimestamp: received)))
         }
         let judged = try await rooms.judge(arrivals.map(\.1), in: room)
         arrivals = zip(arrivals, judged).map { ($0.0, $1) }

@@ -49,7 +49,7 @@ struct InboundServer: Sendable {
         let source = StoredRoomDirectory(store: store)
         let directory = DirectoryService(store: store, clock: clock, source: source, serverName: Self.name)
         self.directory = directory
-        let federation = RoomFederation(remote: outside, keys: keys)
+        let federation = RoomFederation(remote: outside, keys: keys, scheduler: TaskScheduler())
         rooms = RoomService(
             store: store, clock: clock, randomness: SystemRandomness(), serverName: Self.name,
             signingKey: try FixedKeys.key(of: Self.name), defaultVersion: .v12,
