@@ -51,7 +51,7 @@ struct RoomCommit {
 
     private func writeEvents(_ head: inout RoomHead, _ states: inout StateCommit, _ writer: StoreWriter) throws {
         let atEnd = work.planned.filter { $0.timeline == .end }
-        let entries = atEnd.count + atEnd.count { !$0.otherMemberships.isEmpty }
+        let entries = atEnd.count + work.planned.count { !$0.otherMemberships.isEmpty }
         var history = try writer.events.reserveHistory(work.planned.count { $0.timeline == .history }).makeIterator()
         var written: [EventNumber: StoredEvent] = [:]
         var position = entries > 0 ? try writer.journal.reserve(entries) : head.position
@@ -90,10 +90,11 @@ struct RoomCommit {
             if let unknown = planned.redactsUnknown {
                 try writer.graph.addPendingRedaction(of: unknown, by: planned.number)
             }
-            guard planned.timeline == .end else { continue }
-            try writer.journal.append(.event(stored, subject: planned.subject?.user), at: position)
-            head.position = position
-            position = StreamPosition(position.rawValue + 1)
+            if planned.timeline == .end {
+                try writer.journal.append(.event(stored, subject: planned.subject?.user), at: position)
+                head.position = position
+                position = StreamPosition(position.rawValue + 1)
+            }
             if !planned.otherMemberships.isEmpty {
                 try writer.journal.append(
                     .memberships(head.number, of: planned.otherMemberships.map(\.user)), at: position)

@@ -25,6 +25,8 @@ struct Arrival: Sendable {
     var stateBefore: StateMap?
     /// How it reaches other servers, if not simply by its sender's server.
     var relay: EventRelay?
+    /// Events that are known to come before it beside those that it names.
+    var ancestors: Set<EventID> = []
     /// The states after events before it that are missing, as another server gives them.
     var statesAfter: [EventID: StateMap] = [:]
 }
@@ -80,13 +82,34 @@ extension RoomWork {
         case .rejected:
             placing.status = .rejected
             placing.timeline = .none
+            // Nothing follows it, and so nothing is missing.
+            placing.missingPrevEvents = []
         }
         let number: EventNumber
         if let known { number = known.number } else { number = try await services.eventNumbers.next() }
-        // What was redacted while it stood outside of the graph stays redacted.
-        let kept = known?.redactedBy != nil ? known?.event ?? event : event
-        if verdict == .accepted { placing.relay = arrival.relay }
+        // The text stays that which it had outside of the graph: this one may be redacted, or that one.
+        let kept = known?.event ?? event
+        if verdict == .accepted { try await placeAccepted(arrival, &placing) }
         return .decided(try await place(kept, as: number, before: before.state, placing), verdict)
+    }
+
+    /// Where an accepted event goes, and to whom.
+    private func placeAccepted(_ arrival: Arrival, _ placing: inout Placing) async throws {
+        placing.relay = arrival.relay
+        placing.ancestors = arrival.ancestors
+        guard !arrival.isMadeHere else { return }
+        // Of an event of ours that comes back the others know already.
+        if placing.relay == nil, arrival.event.sender.isLocal(to: services.serverName) { placing.relay = .handedOver }
+        placing.isNamed = try await isNamed(arrival.event.eventID)
+        // The room has gone on from it: clients must not take an old state for the latest.
+        if placing.isNamed, arrival.event.isState { placing.timeline = .history }
+    }
+
+    /// Whether an event is known to come before another.
+    private func isNamed(_ id: EventID) async throws -> Bool {
+        if planned.contains(where: { $0.missingPrevEvents.contains(id) }) { return true }
+        let room = head.number
+        return try await services.store.read { try $0.graph.isBackwardExtremity(id, of: room) }
     }
 
     /// The state before an event, and which of the events before it are missing.

@@ -147,6 +147,10 @@ struct RoomWork: Sendable {
         var status = EventStatus.accepted
         var timeline = PlannedEvent.Timeline.end
         var isFromElsewhere = false
+        /// Whether another event is known to follow it.
+        var isNamed = false
+        /// Events that it is known to follow beside those that it names.
+        var ancestors: Set<EventID> = []
         var transaction: EventTransaction?
         var receivedTimestamp: Int64
         var missingPrevEvents: [EventID] = []
@@ -183,7 +187,11 @@ struct RoomWork: Sendable {
         let stored = planned.stored(room: head.number, position: nil, state: nil, roomState: nil)
         pending[number] = stored
         numbersByID[event.eventID] = number
-        if placing.timeline == .end { try await advance(&planned, after, stateKey: stateKey, before: before) }
+        switch placing.timeline {
+        case .end: try await advance(&planned, after, before: before, placing)
+        case .history: try await closeEnds(&planned)
+        case .none: break
+        }
         self.planned.append(planned)
         return stored
     }
@@ -195,24 +203,41 @@ struct RoomWork: Sendable {
 
     /// Moves the head past an event that has been accepted.
     private mutating func advance(
-        _ planned: inout PlannedEvent, _ after: WorkingState, stateKey: StateKeyNumber?, before: WorkingState
+        _ planned: inout PlannedEvent, _ after: WorkingState, before: WorkingState, _ placing: Placing
     ) async throws {
         let event = planned.event
-        let followed = Set(event.prevEvents)
-        let isLinear = before.place == head.place && head.extremities.allSatisfy { followed.contains($0.id) }
+        let followed = placing.ancestors.union(event.prevEvents)
+        let isLinear =
+            !placing.isNamed && before.place == head.place && head.extremities.allSatisfy { followed.contains($0.id) }
         head.extremities.removeAll { followed.contains($0.id) }
-        head.extremities.append(.init(number: planned.number, id: event.eventID, depth: event.depth))
+        if !placing.isNamed || head.extremities.isEmpty {
+            head.extremities.append(.init(number: planned.number, id: event.eventID, depth: event.depth))
+        }
         if isLinear {
-            let changes = stateKey.map { [$0: Optional(planned.number)] } ?? [:]
+            let changes = planned.stateKey.map { [$0: Optional(planned.number)] } ?? [:]
             planned.memberships = try await setCurrent(after, changes: changes)
             return
         }
+        let resolved = try await resolveEnds(&planned)
+        if resolved.place != after.place { planned.roomState = resolved.place }
+    }
+
+    /// What an event of the past follows is of the past too: it may have counted as an end as long as the event was missing.
+    private mutating func closeEnds(_ planned: inout PlannedEvent) async throws {
+        let rest = head.extremities.filter { !planned.event.prevEvents.contains($0.id) }
+        guard rest.count < head.extremities.count, !rest.isEmpty else { return }
+        head.extremities = rest
+        _ = try await resolveEnds(&planned)
+    }
+
+    /// Makes the state where the ends meet the current one.
+    private mutating func resolveEnds(_ planned: inout PlannedEvent) async throws -> WorkingState {
         var branches: [WorkingState] = []
         for extremity in head.extremities { branches.append(try await stateAfter(extremity.number)) }
         let resolved = try await resolve(branches)
-        if resolved.place != after.place { planned.roomState = resolved.place }
         let changes = resolved.place == head.place ? [:] : head.state.changes(to: resolved.map)
         planned.memberships = try await setCurrent(resolved, changes: changes)
+        return resolved
     }
 
     /// Makes a state the current one.

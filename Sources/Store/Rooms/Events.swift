@@ -140,6 +140,15 @@ public struct EventReader {
         try sql.all(Self.graph, room, time, map: decode)
     }
 
+    /// The depth of the first event that came while this server was in a room; `nil` if it never was.
+    public func beginning(of room: RoomNumber) throws -> Int64? {
+        try sql.first(
+            """
+            SELECT depth FROM events WHERE room_num = $1 AND position > 0 AND state IS NOT NULL ORDER BY position LIMIT 1
+            """, room
+        ) { try $0.int(0) }
+    }
+
     /// The room's current state as it was at a position, or `nil` if this server was not in the room then.
     public func roomState(of room: RoomNumber, at position: StreamPosition) throws -> StateNumber? {
         // Invitations to a room that this server is not in have a place in its timeline, but know no state.

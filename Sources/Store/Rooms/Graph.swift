@@ -12,6 +12,13 @@ public struct GraphReader {
         ) { try $0.identifier(0) }
     }
 
+    /// Whether an event that this server does not have is one that others name as the one before them.
+    public func isBackwardExtremity(_ event: EventID, of room: RoomNumber) throws -> Bool {
+        try sql.first("SELECT 1 FROM backward_extremities WHERE room_num = $1 AND event_id = $2", room, event) {
+            try $0.int(0)
+        } != nil
+    }
+
     /// Redactions of an event that came before it.
     public func pendingRedactions(of target: EventID) throws -> [EventNumber] {
         try sql.all("SELECT redaction_num FROM pending_redactions WHERE target_id = $1 ORDER BY redaction_num", target)
