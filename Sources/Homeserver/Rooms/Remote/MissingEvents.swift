@@ -53,9 +53,11 @@ struct MissingEventsFetcher: Sendable {
         } catch let missing as MissingEvents {
             guard let room = try await lane.head() else { return nil }
             servers = try await self.servers(origin, room)
-            reachable =
-                missing.prevEvents.isEmpty
-                ? servers : try await fill(before: arrival.event, of: room, lane, from: servers)
+            if missing.prevEvents.isEmpty {
+                reachable = servers
+            } else {
+                (arrival.ancestors, reachable) = try await fill(before: arrival.event, of: room, lane, from: servers)
+            }
         }
         // Now the events before it are there, or the server that must have them does not give them.
         return try await admitOnStates(
@@ -73,13 +75,14 @@ struct MissingEventsFetcher: Sendable {
 
     /// Fetches and decides on what is between an event and what this server has, as far as it can be had.
     ///
-    /// - Returns: Those of the servers that have answered when they were asked.
+    /// - Returns: What has been found, and those of the servers that have answered when they were asked.
     private func fill(
         before event: Event, of room: RoomHead, _ lane: RoomLane, from servers: [ServerName]
-    ) async throws -> [ServerName] {
-        guard let id = room.id else { return servers }
+    ) async throws -> (events: Set<EventID>, reachable: [ServerName]) {
+        guard let id = room.id else { return ([], servers) }
         var reachable = servers
         var found: [EventID: Event] = [:]
+        var between: [Event] = []
         var requests = 0
         var open = [event.eventID]
         var isFirst = true
@@ -105,12 +108,15 @@ struct MissingEventsFetcher: Sendable {
                 if !error.isDefinite { reachable.removeAll { $0 == server } }
             }
             isFirst = false
-            open = try await unknown(among: found, with: event, room.number)
+            (between, open) = try await gap(before: event, found, room.number)
         }
+        let beginning = try await services.store.read { try $0.events.beginning(of: room.number) }
         // A liar can invent a past without end, each event of which would have a state asked for.
         var failures = 0
-        for next in EventOrder.timeline(found.values) where failures < budget.states {
-            let arrival = Arrival(event: next, receivedTimestamp: services.clock.now)
+        for next in EventOrder.timeline(between) where failures < budget.states {
+            var arrival = Arrival(event: next, receivedTimestamp: services.clock.now)
+            // Branches may go back to before this server came: that is no news for anybody.
+            if let beginning, next.depth < beginning { arrival.place = .history }
             do {
                 if try await admitOnStates(arrival, to: lane, from: reachable) == nil { failures += 1 }
             } catch is OutOfReach {
@@ -118,7 +124,7 @@ struct MissingEventsFetcher: Sendable {
                 failures += 1
             }
         }
-        return reachable
+        return (Set(between.map(\.eventID)), reachable)
     }
 
     private func missingEvents(
@@ -131,13 +137,37 @@ struct MissingEventsFetcher: Sendable {
         )
     }
 
-    /// Of the events found, those that build on something unknown: from there on back more has to be fetched.
-    private func unknown(
-        among found: [EventID: Event], with event: Event, _ room: RoomNumber
-    ) async throws -> [EventID] {
-        let referred = Set((Array(found.values) + [event]).flatMap(\.prevEvents)).filter { found[$0] == nil }
-        let known = try await services.store.events(referred).filter { $0.value.room == room && $0.value.isInGraph }
-        return Array(referred.filter { known[$0] == nil }.sorted().prefix(Event.maximumPrevEvents))
+    /// What lies between an event and what this server has.
+    ///
+    /// Where its knowledge of the room ends, history begins: that is fetched when somebody wants to read it. Servers also give what lies
+    /// beyond, since they do not know where that is.
+    ///
+    /// - Returns: The events, of those found, and those that are still missing.
+    private func gap(
+        before event: Event, _ found: [EventID: Event], _ room: RoomNumber
+    ) async throws -> (events: [Event], missing: [EventID]) {
+        var seen: Set<EventID> = [event.eventID]
+        var events: [Event] = []
+        var missing: [EventID] = []
+        var open = event.prevEvents
+        while !open.isEmpty {
+            let level = open.filter { seen.insert($0).inserted }
+            let known = try await services.store.events(level).filter { $0.value.room == room && $0.value.isInGraph }
+            let unknown = level.filter { known[$0] == nil }
+            let ends = try await services.store.read { reader in
+                try unknown.filter { try reader.graph.isBackwardExtremity($0, of: room) }
+            }
+            open = []
+            for id in unknown where !ends.contains(id) {
+                if let event = found[id] {
+                    events.append(event)
+                    open += event.prevEvents
+                } else {
+                    missing.append(id)
+                }
+            }
+        }
+        return (events, Array(missing.sorted().prefix(Event.maximumPrevEvents)))
     }
 
     // MARK: States and authorization
@@ -240,17 +270,13 @@ struct MissingEventsFetcher: Sendable {
                 $0.value.room == room.number
             }
             let missing = Set(ids.state + ids.authChain).filter { known[$0] == nil }
+            // A state without what is said to be in it would be another.
             if missing.count > budget.singleEvents {
-                let whole = try await remote.state(before: event, in: id, at: server)
-                _ = try await stateImport(
-                    state: whole.state, authChain: whole.authChain, room: id, version: room.version,
-                    number: room.number)
-            } else if !missing.isEmpty {
-                let found = try await fetch(missing.sorted(), of: room, from: server)
-                // A state without what is said to be in it would be another.
-                guard missing.allSatisfy({ found[$0] != nil }) else { return nil }
-                let events = found.values.compactMap { try? $0.get() }
-                _ = try await stateImport.keep(events, room: id, version: room.version, number: room.number)
+                try await keepWholeState(before: event, of: room, id, from: server)
+            } else if !missing.isEmpty, try await !keepSingle(missing, of: room, id, from: server) {
+                // Who has left may not see each event, but still the state of when it was there.
+                try await keepWholeState(before: event, of: room, id, from: server)
+                guard try await services.store.events(missing).count == missing.count else { return nil }
             }
             var map = StateMap()
             for stored in try await services.store.events(ids.state).values
@@ -262,6 +288,28 @@ struct MissingEventsFetcher: Sendable {
             try note(error, "a state cannot be had", server)
             return nil
         }
+    }
+
+    /// Fetches the whole state before an event and keeps its events outside of the graph.
+    private func keepWholeState(
+        before event: EventID, of room: RoomHead, _ id: RoomID, from server: ServerName
+    ) async throws {
+        let whole = try await remote.state(before: event, in: id, at: server)
+        _ = try await stateImport(
+            state: whole.state, authChain: whole.authChain, room: id, version: room.version, number: room.number)
+    }
+
+    /// Fetches events one by one and keeps them outside of the graph.
+    ///
+    /// - Returns: Whether the server has given all of them.
+    private func keepSingle(
+        _ missing: Set<EventID>, of room: RoomHead, _ id: RoomID, from server: ServerName
+    ) async throws -> Bool {
+        let found = try await fetch(missing.sorted(), of: room, from: server)
+        guard missing.allSatisfy({ found[$0] != nil }) else { return false }
+        let events = found.values.compactMap { try? $0.get() }
+        _ = try await stateImport.keep(events, room: id, version: room.version, number: room.number)
+        return true
     }
 
     /// - Throws: ``OutOfReach`` if the failure says nothing about what the server has.
