@@ -104,10 +104,22 @@ public final class RoomServers: Sendable {
         return try await !servers(among: [server], at: event).isEmpty
     }
 
-    /// Those of `servers` that have a joined user in the state after an event.
+    /// Whether a server was in a room after an event on the event's own branch, whatever was known from others then.
+    public func contains(_ server: ServerName, onBranchOf event: StoredEvent) async throws -> Bool {
+        guard let state = event.state else { return false }
+        return try await !servers(among: [server], in: state, of: event).isEmpty
+    }
+
+    /// Those of `servers` that have a joined user in the room's state at an event's place in the timeline.
     private func servers(among servers: [ServerName], at event: StoredEvent) async throws -> Set<ServerName> {
+        guard let state = event.timelineState else { return [] }
+        return try await self.servers(among: servers, in: state, of: event)
+    }
+
+    private func servers(
+        among servers: [ServerName], in number: StateNumber, of event: StoredEvent
+    ) async throws -> Set<ServerName> {
         try await store.read { reader in
-            guard let number = event.timelineState else { return [] }
             let state = try reader.states.map(number)
             var found: Set<ServerName> = []
             for (user, server) in try reader.serverMembers.users(of: servers, in: event.room)

@@ -37,10 +37,15 @@ public struct RoomQueries: Sendable {
 
     /// The room about which a server asks, unless the room shuts that server out.
     func asked(_ id: RoomID, by server: ServerName) async throws -> Asked {
-        let room = try await rooms.residentNumber(of: id)
+        guard let room = try await store.number(of: id) else { throw Self.otherRoom }
+        let asked = Asked(room: room, takesPart: try await servers.contains(server, in: room))
+        // This server may have left since: who was in the room with it, and perhaps came in through it, can have it from nobody else.
+        if !asked.takesPart, try await !rooms.participates(in: room) { throw Self.otherRoom }
         try await rooms.checkACL(server, in: room)
-        return Asked(room: room, takesPart: try await servers.contains(server, in: room))
+        return asked
     }
+
+    private static let otherRoom = MatrixError.notFound("This server is not in that room")
 
     /// The room about which a server asks that is in it now.
     ///
@@ -59,11 +64,8 @@ public struct RoomQueries: Sendable {
     ///
     /// - Throws: 404 `M_NOT_FOUND`, also for an event that the server may not see any of.
     public func event(_ id: EventID, for server: ServerName) async throws -> [UInt8] {
-        guard let event = try await store.event(id), try await rooms.participates(in: event.room) else {
-            throw Self.noEvent
-        }
-        try await rooms.checkACL(server, in: event.room)
-        let asked = Asked(room: event.room, takesPart: try await servers.contains(server, in: event.room))
+        guard let event = try await store.event(id) else { throw Self.noEvent }
+        let asked = try await asked(try await store.room(event.room), by: server)
         guard let text = try await texts(of: [event], asked, for: server).first else { throw Self.noEvent }
         return text
     }
@@ -113,16 +115,23 @@ public struct RoomQueries: Sendable {
     ///
     /// - Throws: 404 `M_NOT_FOUND` for an event whose state is not known.
     public func state(before id: EventID, in room: RoomID, for server: ServerName) async throws -> StateSummary {
-        let room = try await joined(room, by: server)
-        guard let event = try await store.event(id), event.room == room, event.status != .rejected,
+        let asked = try await asked(room, by: server)
+        guard let event = try await store.event(id), event.room == asked.room, event.status != .rejected,
             let after = event.state
         else { throw MatrixError.notFound("The state at this event is not known here") }
+        // Who has left may still lack something of the time when it was there.
+        if !asked.takesPart, try await !servers.contains(server, onBranchOf: event) {
+            throw MatrixError.forbidden("\(server) is not in this room")
+        }
+        guard store.partialJoin(of: asked.room) == nil else {
+            throw MatrixError.unavailable("The room's members are not all known here yet; try again")
+        }
         if let known = states[event.number] { return known }
         var map = try await store.state(after)
         if let key = event.stateKey { map[key] = event.replaces }
         let numbers = map.map(\.value).sorted()
         let state = try await references(numbers)
-        let summary = StateSummary(state: state, authChain: try await authChain(of: numbers, in: room))
+        let summary = StateSummary(state: state, authChain: try await authChain(of: numbers, in: asked.room))
         states.insert(event.number, summary, cost: 128 * (summary.state.count + summary.authChain.count) + 128)
         return summary
     }

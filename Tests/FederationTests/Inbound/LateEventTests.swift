@@ -1,0 +1,86 @@
+import FederationWire
+import Homeserver
+import Matrix
+import Store
+import Testing
+
+/// Events that arrive after those that follow them.
+@Suite struct LateEventTests {
+    /// A server with a room in which bob of another server is; that server gives the room's state for whatever is missing.
+    private func withRoom(
+        _ body: (InboundServer, FakeServer, RoomID, RoomNumber, _ bob: UserID) async throws -> Void
+    ) async throws {
+        try await InboundServer.onEachEngine { server in
+            let other = try FakeServer("there.example", asking: server)
+            let room = try await server.publicRoom(by: try await server.user("alice"))
+            let bob = try other.user("bob")
+            try await other.join(room, as: bob)
+            try await body(server, other, room, try #require(try await server.store.number(of: room)), bob)
+        }
+    }
+
+    /// Has the other server answer that this was the state before an event.
+    private func state(_ server: InboundServer, _ number: RoomNumber, before event: Event) async throws {
+        let state = try await server.rooms.view(number).allEvents().map(\.event.eventID)
+        server.outside.setHistory([event.bytes], nearest: nil, state: state)
+    }
+
+    private func ends(_ server: InboundServer, _ number: RoomNumber) async throws -> [EventID] {
+        try await server.store.read { reader in
+            try reader.events.events(try reader.rooms.forwardExtremities(number)).map(\.event.eventID)
+        }
+    }
+
+    @Test func whatAnotherFollowsIsNoEnd() async throws {
+        try await withRoom { server, other, room, number, bob in
+            let first = try await other.message("first", by: bob, in: room)
+            let content: JSONValue = ["msgtype": "m.text", "body": "second"]
+            let second = try await other.event(.message, content, by: bob, in: room, after: [first])
+            try await state(server, number, before: first)
+            try await other.send(second)
+            #expect(try await ends(server, number).contains(second.eventID))
+            try await other.send(first)
+            #expect(try await server.timelineEvent(first.eventID) != nil)
+            #expect(try await ends(server, number) == [second.eventID])
+            let missing = try await server.store.read { try $0.graph.backwardExtremities(of: number, limit: 10) }
+            #expect(missing.isEmpty)
+        }
+    }
+
+    @Test func stateOfThePastIsNoNews() async throws {
+        try await withRoom { server, other, room, number, bob in
+            func profile(_ name: String, after prevEvents: [Event]? = nil) async throws -> Event {
+                let content: JSONValue = ["membership": "join", "displayname": .string(name)]
+                return try await other.event(
+                    .member, stateKey: bob.string, content, by: bob, in: room, after: prevEvents)
+            }
+            let old = try await profile("old")
+            let new = try await profile("new", after: [old])
+            try await state(server, number, before: old)
+            try await other.send(new)
+            let end = try #require(try await server.timelineEvent(new.eventID)?.position)
+            try await other.send(old)
+            let late = try #require(try await server.timelineEvent(old.eventID)?.position)
+            #expect(late < end)
+            #expect(try await server.rooms.view(number).event(.member(bob))?.event.eventID == new.eventID)
+            #expect(try await ends(server, number) == [new.eventID])
+        }
+    }
+
+    @Test func whoHasLeftMayAskForStatesOfWhenTheyWereThere() async throws {
+        try await withRoom { server, other, room, number, bob in
+            let present = try await other.message("here", by: bob, in: room)
+            try await other.send(present)
+            let leave = try await other.event(
+                .member, stateKey: bob.string, ["membership": "leave"], by: bob, in: room)
+            try await other.send(leave)
+            let alice = try await server.user("alice")
+            let later = try await server.send("alone", to: room, by: alice)
+            let state = try await other.ask(StateIDsRequest(before: present.eventID, in: room)).state
+            #expect(!state.isEmpty)
+            await #expect(throws: FakeServer.Refusal(status: 403, code: "M_FORBIDDEN")) {
+                try await other.ask(StateIDsRequest(before: later, in: room))
+            }
+        }
+    }
+}
