@@ -113,6 +113,26 @@ let package = Package(
         // The load generator of `make bench`
         .executableTarget(name: "chappe-load", path: "Tests/bench/Load"),
 
+        // The simulator of `make sim`
+        .target(
+            name: "SimulationKit",
+            dependencies: [
+                "FederationInbound", "FederationOutbound", "FederationWire", "Homeserver", "RoomEngine", "Store",
+                "Database", "Matrix", .product(name: "Collections", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/simulation/Kit"
+        ),
+        .executableTarget(
+            name: "chappe-sim",
+            dependencies: [
+                "SimulationKit", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Tests/simulation/Command"
+        ),
+        .testTarget(name: "SimulationTests", dependencies: ["chappe-sim"], path: "Tests/simulation/Tests"),
+
         // Tests
         .testTarget(name: "MatrixTests", dependencies: ["Matrix"]),
         .testTarget(name: "RoomEngineTests", dependencies: ["RoomEngine", "Matrix"]),

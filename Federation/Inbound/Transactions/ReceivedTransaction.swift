@@ -4,7 +4,7 @@ import Matrix
 /// What another server pushes in one go, as it has been received.
 ///
 /// [Transactions](https://spec.matrix.org/v1.19/server-server-api/#transactions)
-struct ReceivedTransaction: Sendable {
+package struct ReceivedTransaction: Sendable {
     /// The largest body: every event as large as one may be, and more than twice as much for the rest.
     static let maximumBytes = 8 << 20
 
@@ -16,7 +16,7 @@ struct ReceivedTransaction: Sendable {
     /// Reads the body of a request.
     ///
     /// - Throws: 400 if it is no transaction, or one of more than is allowed.
-    init(_ body: JSON) throws(MatrixError) {
+    package init(_ body: JSON) throws(MatrixError) {
         pdus = try Self.list(body["pdus"], "pdus", atMost: FederationTransaction.maximumPDUs)
         edus = try Self.list(body["edus"], "edus", atMost: FederationTransaction.maximumEDUs).compactMap { edu in
             guard let type = edu["edu_type"]?.string, let content = edu["content"], content.isObject else { return nil }

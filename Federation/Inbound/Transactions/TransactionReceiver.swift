@@ -49,7 +49,9 @@ public final class TransactionReceiver: Sendable {
     ///
     /// - Returns: The body of the answer. That of a transaction which is repeated is the same as before, and nothing is done.
     /// - Throws: 429 `M_LIMIT_EXCEEDED` if too many of that server are under way.
-    func receive(_ transaction: ReceivedTransaction, id: String, from origin: ServerName) async throws -> [UInt8] {
+    package func receive(
+        _ transaction: ReceivedTransaction, id: String, from origin: ServerName
+    ) async throws -> [UInt8] {
         try await gates.pass(origin) { [self] in
             let key = Key(origin: origin, id: ExactString(id))
             if let known = answers[key] { return known }
