@@ -19,10 +19,12 @@ import Testing
         }
     }
 
-    /// Has the other server answer that this was the state before an event.
-    private func state(_ server: InboundServer, _ number: RoomNumber, before event: Event) async throws {
+    /// Has the other server answer that this was the state before an event, and that it knows so much of what follows it.
+    private func state(
+        _ server: InboundServer, _ number: RoomNumber, before event: Event, _ following: Event
+    ) async throws {
         let state = try await server.rooms.view(number).allEvents().map(\.event.eventID)
-        server.outside.setHistory([event.bytes], nearest: nil, state: state)
+        server.outside.setHistory([event.bytes], nearest: nil, state: state, between: [following.bytes])
     }
 
     private func ends(_ server: InboundServer, _ number: RoomNumber) async throws -> [EventID] {
@@ -36,12 +38,13 @@ import Testing
             let first = try await other.message("first", by: bob, in: room)
             let content: JSONValue = ["msgtype": "m.text", "body": "second"]
             let second = try await other.event(.message, content, by: bob, in: room, after: [first])
-            try await state(server, number, before: first)
-            try await other.send(second)
-            #expect(try await ends(server, number).contains(second.eventID))
+            let third = try await other.event(.message, content, by: bob, in: room, after: [second])
+            try await state(server, number, before: first, second)
+            try await other.send(third)
+            #expect(try await ends(server, number).contains(third.eventID))
             try await other.send(first)
             #expect(try await server.timelineEvent(first.eventID) != nil)
-            #expect(try await ends(server, number) == [second.eventID])
+            #expect(try await ends(server, number) == [third.eventID])
             let missing = try await server.store.read { try $0.graph.backwardExtremities(of: number, limit: 10) }
             #expect(missing.isEmpty)
         }
@@ -56,14 +59,16 @@ import Testing
             }
             let old = try await profile("old")
             let new = try await profile("new", after: [old])
-            try await state(server, number, before: old)
-            try await other.send(new)
+            let content: JSONValue = ["msgtype": "m.text", "body": "last"]
+            let last = try await other.event(.message, content, by: bob, in: room, after: [new])
+            try await state(server, number, before: old, new)
+            try await other.send(last)
             let end = try #require(try await server.timelineEvent(new.eventID)?.position)
             try await other.send(old)
             let late = try #require(try await server.timelineEvent(old.eventID)?.position)
             #expect(late < end)
             #expect(try await server.rooms.view(number).event(.member(bob))?.event.eventID == new.eventID)
-            #expect(try await ends(server, number) == [new.eventID])
+            #expect(try await ends(server, number) == [last.eventID])
         }
     }
 

@@ -55,6 +55,8 @@ import Web
             let alice = try await fixture.account("alice")
             var room = try await ScriptedRoom("room", in: store)
             try await room.set(.join, of: alice.id, in: store)
+            // What is from before servers came is over by then: of a server that is behind, more is counted.
+            try await eventually("alice is alone") { await fixture.sender.dispatched == store.journal.end }
             for server in ["there.example", "far.example"] {
                 try await room.set(.join, of: SenderFixture.user("bob", server), in: store)
             }
