@@ -167,7 +167,6 @@ INVITATIONS = {
     "no invitation": lambda room, user, mallory: invitation(room, user, mallory, content={"membership": "join"}),
     "another type": lambda room, user, mallory: invitation(room, user, mallory, type="m.room.name"),
     "for somebody of another server": lambda room, user, mallory: invitation(room, "@bob:elsewhere.example", mallory),
-    "for nobody": lambda room, user, mallory: invitation(room, f"@nobody:{user.split(':', 1)[1]}", mallory),
     "from somebody of another server": lambda room, user, mallory: invitation(room, user, "@bob:elsewhere.example"),
     "from oneself": lambda room, user, mallory: invitation(room, user, user),
     "another room": lambda room, user, mallory: invitation(room, user, mallory, room_id="!other:elsewhere.example"),
@@ -181,8 +180,8 @@ INVITATIONS = {
     "an event that is a list": lambda room, user, mallory: (invitation(room, user, mallory)[0], {"room_version": "11", "event": []}),
 }
 
-#: Synapse invites users that it does not have, and reads the event's own room.
-SYNAPSE_INVITES = {"for nobody", "another room", "from somebody of another server"}
+#: Synapse reads the event's own room.
+SYNAPSE_INVITES = {"another room", "from somebody of another server"}
 
 
 @pytest.mark.parametrize("lie", INVITATIONS)
@@ -193,6 +192,14 @@ def test_invitations(peer, target, alice, mallory, lie):
     event, body = INVITATIONS[lie](room, alice.user, mallory)
     response = invite(peer, target, room, event, body)
     assert 400 <= response.status_code < 500 or (target.kind == "synapse" and response.status_code == 500), response.text
+    assert not alice.sync().get("rooms", {}).get("invite")
+
+
+def test_an_invitation_does_not_tell_who_exists(peer, target, alice, mallory):
+    room = PeerRoom.create(peer, mallory, "11")
+    event, body = invitation(room, f"@nobody:{target.server_name}", mallory)
+    answer = invite(peer, target, room, event, body)
+    assert answer.status_code == 200 and set(answer.json()["event"]["signatures"]) == {peer.name, target.server_name}
     assert not alice.sync().get("rooms", {}).get("invite")
 
 
