@@ -186,14 +186,26 @@ public final class RoomService: Sendable {
         alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)? = nil
     ) async throws -> SentEvent {
         let sent: [SentEvent]
-        if let policy = try await policy(of: try await view(room)) {
-            sent = try await submit(room, consentedBy: policy, make)
-            if let alongside { try await store.write { try alongside($0, room) } }
-        } else {
-            sent = try await lane(room).send(make, alongside: alongside)
+        do {
+            sent = try await attempt(room, make, alongside: alongside)
+        } catch is MembersMissing {
+            try await awaitCompletion(of: room)
+            sent = try await attempt(room, make, alongside: alongside)
         }
         guard let last = sent.last else { throw MatrixError.internalError }
         return last
+    }
+
+    private func attempt(
+        _ room: RoomNumber, _ make: @escaping @Sendable (RoomView) async throws -> [EventDraft],
+        alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)?
+    ) async throws -> [SentEvent] {
+        guard let policy = try await policy(of: try await view(room)) else {
+            return try await lane(room).send(make, alongside: alongside)
+        }
+        let sent = try await submit(room, consentedBy: policy, make)
+        if let alongside { try await store.write { try alongside($0, room) } }
+        return sent
     }
 
     /// The membership event's content for a user of this server.

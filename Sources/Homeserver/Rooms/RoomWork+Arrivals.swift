@@ -174,6 +174,7 @@ extension RoomWork {
             throw MatrixError(rejection)
         }
         head.extremities = []
+        if isPartial { entering = join.sender }
         let prevEvents = try await load(join.prevEvents)
         let missing = join.prevEvents.filter { prevEvents[$0]?.isInGraph != true }
         let number: EventNumber

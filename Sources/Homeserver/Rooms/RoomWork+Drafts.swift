@@ -5,7 +5,7 @@ import Store
 extension RoomWork {
     /// Builds, signs and authorizes drafts one on top of the other.
     ///
-    /// - Throws: `MatrixError` if one of them is not allowed.
+    /// - Throws: `MatrixError` if one of them is not allowed; ``MembersMissing``.
     mutating func send(_ drafts: [EventDraft]) async throws -> [SentEvent] {
         guard isInside else { throw MatrixError.forbidden("You are not in this room") }
         var results: [SentEvent] = []
@@ -30,6 +30,16 @@ extension RoomWork {
         return results
     }
 
+    /// Whether the room's state can be believed in what it says of a user of this server.
+    ///
+    /// Where not all memberships are known, a branch that somebody else builds on may still have users in the room who left it long
+    /// ago. Only of the one with whose join this server came in it is known that they are there.
+    private func isKnown(_ user: UserID) async throws -> Bool {
+        if let entering { return entering == user }
+        guard let partial = services.store.partialJoin(of: head.number) else { return true }
+        return try await load(partial.event)?.event.sender == user
+    }
+
     /// The current event, if the draft is a state event of the same sender that would change nothing.
     private func unchanged(_ draft: EventDraft) async throws -> StoredEvent? {
         guard let stateKey = draft.stateKey, draft.transaction == nil else { return nil }
@@ -41,7 +51,10 @@ extension RoomWork {
     }
 
     /// Builds an event on top of the room as it is, and asks the rules of the room.
+    ///
+    /// - Throws: `MatrixError` if it is not allowed; ``MembersMissing``.
     func build(_ draft: EventDraft) async throws -> Event {
+        guard try await isKnown(draft.sender) else { throw MembersMissing() }
         let (builder, authState) = try await builder(for: draft)
         let event = try authorize(builder, authState)
         if head.version.stateResolution != .v1 || draft.type == .redaction { try await checkRedaction(draft) }
@@ -100,3 +113,6 @@ extension RoomWork {
         }
     }
 }
+
+/// Whether something is allowed cannot be said before all of the room's memberships are known.
+struct MembersMissing: Error {}

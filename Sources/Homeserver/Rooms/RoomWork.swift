@@ -72,6 +72,8 @@ struct RoomWork: Sendable {
     var numbersByID: [EventID: EventNumber] = [:]
     var placesAfter: [EventNumber: WorkingState.Place] = [:]
     var transactions: [EventTransaction: EventID] = [:]
+    /// With whose join this server comes in with this batch, if it does so before it knows all memberships.
+    var entering: UserID?
     let services: RoomWriterServices
 
     init(head: RoomHead, services: RoomWriterServices) {
