@@ -16,6 +16,8 @@ final class RoomLane: Sendable {
         var alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)?
         /// Whether an administrator's closing of the room does not matter.
         var ignoresBlock = false
+        /// Whether it is a batch of its own: what has been decided before it must be stored by then.
+        var isAlone = false
     }
 
     private struct Waiting {
@@ -93,7 +95,7 @@ final class RoomLane: Sendable {
 
     /// Does something with the room, and waits until it is durable or refused.
     func perform<T: Sendable>(
-        _ body: @escaping @Sendable (inout RoomWork) async throws -> T,
+        isAlone: Bool = false, _ body: @escaping @Sendable (inout RoomWork) async throws -> T,
         alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)? = nil
     ) async throws -> T {
         let result = Mutex<T?>(nil)
@@ -102,7 +104,7 @@ final class RoomLane: Sendable {
                 decide: { work in
                     let outcome = try await body(&work)
                     result.withLock { $0 = outcome }
-                }, alongside: alongside, ignoresBlock: true
+                }, alongside: alongside, ignoresBlock: true, isAlone: isAlone
             ))
         guard let outcome = result.withLock({ $0 }) else { throw MatrixError.internalError }
         return outcome
@@ -128,7 +130,8 @@ final class RoomLane: Sendable {
     private func run() async {
         while true {
             let batch = state.withLock { state -> [Waiting] in
-                let batch = Array(state.waiting.prefix(Self.batchSize))
+                var batch = Array(state.waiting.prefix(Self.batchSize))
+                if let alone = batch.firstIndex(where: \.request.isAlone) { batch = Array(batch.prefix(max(alone, 1))) }
                 state.waiting.removeFirst(batch.count)
                 if batch.isEmpty { state.isRunning = false }
                 return batch

@@ -100,7 +100,8 @@ extension RoomService {
             return false
         }
         let room = partial.room
-        try await lane.perform { [self] work in
+        // Alone, because only what is stored is worked out anew.
+        try await lane.perform(isAlone: true) { [self] work in
             // Another attempt may have been faster, or this server has come in anew.
             guard store.partialJoin(of: room)?.event == partial.event else { return }
             let later = try await store.read { try $0.events.graph(of: room, receivedSince: join.receivedTimestamp) }
