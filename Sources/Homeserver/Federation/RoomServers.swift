@@ -110,10 +110,15 @@ public final class RoomServers: Sendable {
         return try await !servers(among: [server], in: state, of: event).isEmpty
     }
 
-    /// Those of `servers` that have a joined user in the room's state at an event's place in the timeline.
+    /// Those of `servers` that have a joined user in the room's state at an event's place in the timeline, or in the state on its own
+    /// branch: that is the one which was worked out anew if not all was known of the room then.
     private func servers(among servers: [ServerName], at event: StoredEvent) async throws -> Set<ServerName> {
-        guard let state = event.timelineState else { return [] }
-        return try await self.servers(among: servers, in: state, of: event)
+        var found: Set<ServerName> = []
+        for state in Set([event.timelineState, event.state]).compactMap({ $0 }).sorted() {
+            let rest = servers.filter { !found.contains($0) }
+            if !rest.isEmpty { found.formUnion(try await self.servers(among: rest, in: state, of: event)) }
+        }
+        return found
     }
 
     private func servers(
