@@ -49,6 +49,16 @@ public struct ServerMemberReader {
         ) { (user: try $0.number(0), server: try $0.identifier(1)) }
     }
 
+    /// The events by which users of a server have come to their memberships of a room, the newest first.
+    public func memberships(of server: ServerName, in room: RoomNumber, limit: Int) throws -> [EventNumber] {
+        try sql.all(
+            """
+            SELECT m.event_num FROM users AS u JOIN memberships AS m ON m.user_num = u.num AND m.room_num = $2
+            WHERE u.server = $1 ORDER BY m.position DESC LIMIT $3
+            """, server, room, limit
+        ) { try $0.number(0) }
+    }
+
     /// When the last user of a server left a room, or `nil` if one is in it.
     public func left(_ server: ServerName, _ room: RoomNumber) throws -> StreamPosition? {
         try sql.first(

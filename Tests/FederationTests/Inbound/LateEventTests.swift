@@ -88,4 +88,48 @@ import Testing
             }
         }
     }
+
+    @Test func whoIsPutOutMayAskForWhatCameBeforeThat() async throws {
+        try await InboundServer.onEachEngine { server in
+            let other = try FakeServer("there.example", asking: server)
+            let alice = try await server.user("alice")
+            let room = try await server.publicRoom(by: alice)
+            let bob = try other.user("bob")
+            let join = try await other.event(.member, stateKey: bob.string, ["membership": "join"], by: bob, in: room)
+            // Neither comes before the other, so that bob is not in the room for whom follows only this one.
+            let beside = try await server.send("beside", to: room, by: alice)
+            try await other.send(join)
+            try await server.rooms.ban(bob, from: room, by: alice, reason: nil)
+            let number = try #require(try await server.store.number(of: room))
+            let ban = try #require(try await server.rooms.view(number).event(.member(bob))).event.eventID
+            let later = try await server.send("later", to: room, by: alice)
+
+            let request = MissingEventsRequest(in: room, before: [ban], after: [], limit: 10, minimumDepth: 0)
+            let texts = try await other.ask(request)
+            let events = try texts.map { try Event(parsing: $0, version: .v12) }
+            let told = try #require(events.first { $0.eventID == beside })
+            #expect(told.content["body"]?.string == "beside")
+            #expect(events.contains { $0.eventID == join.eventID })
+            // What it has may be deeper than what it lacks.
+            let deep = MissingEventsRequest(
+                in: room, before: [ban], after: [join.eventID], limit: 10, minimumDepth: 1_000)
+            #expect(try await other.ask(deep).isEmpty)
+            #expect(try await !other.ask(StateIDsRequest(before: beside, in: room)).state.isEmpty)
+            #expect(try await other.ask(StateIDsRequest(before: ban, in: room)).state.contains(join.eventID))
+            #expect(try await !other.ask(GetEventRequest(beside)).isEmpty)
+
+            await #expect(throws: FakeServer.Refusal(status: 404, code: "M_NOT_FOUND")) {
+                try await other.ask(GetEventRequest(later))
+            }
+            await #expect(throws: FakeServer.Refusal(status: 403, code: "M_FORBIDDEN")) {
+                try await other.ask(StateIDsRequest(before: later, in: room))
+            }
+            // A ban of who was not there any more does not make the time there longer.
+            try await server.rooms.unban(bob, from: room, by: alice, reason: nil)
+            try await server.rooms.ban(bob, from: room, by: alice, reason: nil)
+            await #expect(throws: FakeServer.Refusal(status: 404, code: "M_NOT_FOUND")) {
+                try await other.ask(GetEventRequest(later))
+            }
+        }
+    }
 }

@@ -52,10 +52,12 @@ extension RoomQueries {
         return try await told(events.reversed(), asked, to: server)
     }
 
-    /// - Throws: 403 `M_FORBIDDEN` for a server that is not in the room and may be told none of the events.
+    /// - Throws: 403 `M_FORBIDDEN` for a server that is not in the room and may be told none of the events, unless it was there once and
+    ///   there are none.
     private func told(_ events: [StoredEvent], _ asked: Asked, to server: ServerName) async throws -> [[UInt8]] {
         let texts = try await texts(of: events, asked, for: server)
-        if texts.isEmpty, !asked.takesPart { throw MatrixError.forbidden("\(server) is not in this room") }
+        let isRefused = !events.isEmpty || asked.left == nil
+        if texts.isEmpty, !asked.takesPart, isRefused { throw MatrixError.forbidden("\(server) is not in this room") }
         return texts
     }
 

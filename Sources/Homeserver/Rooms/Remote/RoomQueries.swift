@@ -33,16 +33,52 @@ public struct RoomQueries: Sendable {
         let room: RoomNumber
         /// Whether the server is in the room now.
         let takesPart: Bool
+        /// Until when the server was in the room, if it is not any more.
+        var left: StreamPosition?
+
+        /// Whether the server was in the room when this one took in an event: what it could have asked for then it may ask for now.
+        func wasThere(at event: StoredEvent) -> Bool {
+            guard let left, let position = event.position else { return false }
+            return position <= left
+        }
     }
 
     /// The room about which a server asks, unless the room shuts that server out.
     func asked(_ id: RoomID, by server: ServerName) async throws -> Asked {
         guard let room = try await store.number(of: id) else { throw Self.otherRoom }
-        let asked = Asked(room: room, takesPart: try await servers.contains(server, in: room))
+        var asked = Asked(room: room, takesPart: try await servers.contains(server, in: room))
+        if !asked.takesPart { asked.left = try await lastLeaving(of: server, room) }
         // This server may have left since: who was in the room with it, and perhaps came in through it, can have it from nobody else.
-        if !asked.takesPart, try await !rooms.participates(in: room) { throw Self.otherRoom }
+        if !asked.takesPart, asked.left == nil, try await !rooms.participates(in: room) { throw Self.otherRoom }
         try await rooms.checkACL(server, in: room)
         return asked
+    }
+
+    /// Users of a server that are looked at to see when it left, and memberships that each may have had since.
+    private static let maximumLeavers = 20
+
+    /// Where the last user of a server that is not in a room any more left it, or was put out; `nil` if none was ever in it.
+    private func lastLeaving(of server: ServerName, _ room: RoomNumber) async throws -> StreamPosition? {
+        try await store.read { reader in
+            var last: StreamPosition?
+            let limit = Self.maximumLeavers
+            for number in try reader.serverMembers.memberships(of: server, in: room, limit: limit) {
+                var next = try reader.events.event(number)
+                for _ in 0..<limit {
+                    guard let event = next, let before = try event.replaces.flatMap({ try reader.events.event($0) })
+                    else { break }
+                    if Membership(of: before.event) == .join {
+                        // What is no more than history was no news when it came.
+                        if let position = event.position, position.rawValue > 0 {
+                            last = max(last ?? position, position)
+                        }
+                        break
+                    }
+                    next = before
+                }
+            }
+            return last
+        }
     }
 
     private static let otherRoom = MatrixError.notFound("This server is not in that room")
@@ -72,15 +108,21 @@ public struct RoomQueries: Sendable {
 
     private static let noEvent = MatrixError.notFound("There is no such event, or it is not for everybody")
 
-    /// Events of one room as a server may see them. To one that is in the room, those that it may not see are given redacted: it needs
-    /// to know how they hang together.
+    /// Events of one room as a server may see them. To one that is in the room, or was when they came, those that it may not see are
+    /// given redacted: it needs to know how they hang together.
     func texts(of events: [StoredEvent], _ asked: Asked, for server: ServerName) async throws -> [[UInt8]] {
-        let visible = try await visibility.visible(events, toServer: server, takesPart: asked.takesPart)
+        // Who has left is treated as what it was as far as the time goes when it was there.
+        let told = asked.takesPart ? [] : Set(events.filter(asked.wasThere).map(\.number))
+        let inside = asked.takesPart ? events : events.filter { told.contains($0.number) }
+        let outside = asked.takesPart ? [] : events.filter { !told.contains($0.number) }
+        let visible =
+            try await visibility.visible(inside, toServer: server)
+            + visibility.visible(outside, toServer: server, takesPart: false)
         let seen = Set(visible.map(\.number))
         let erased = try await erasedSenders(of: events)
         return try events.compactMap { event in
             let isWhole = seen.contains(event.number)
-            guard isWhole || asked.takesPart else { return nil }
+            guard isWhole || asked.takesPart || told.contains(event.number) else { return nil }
             return isWhole && !erased.contains(event.sender)
                 ? event.event.federationBytes : try event.event.redacted().federationBytes
         }
@@ -120,7 +162,7 @@ public struct RoomQueries: Sendable {
             let after = event.state
         else { throw MatrixError.notFound("The state at this event is not known here") }
         // Who has left may still lack something of the time when it was there.
-        if !asked.takesPart, try await !servers.contains(server, onBranchOf: event) {
+        if !asked.takesPart, !asked.wasThere(at: event), try await !servers.contains(server, onBranchOf: event) {
             throw MatrixError.forbidden("\(server) is not in this room")
         }
         guard store.partialJoin(of: asked.room) == nil else {
