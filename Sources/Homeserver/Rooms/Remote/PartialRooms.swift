@@ -13,6 +13,8 @@ final class PartialRooms: Sendable {
         var running: [RoomNumber: Task<Bool, Never>] = [:]
         /// How often each room could not be completed.
         var failures: [RoomNumber: Int] = [:]
+        /// Rooms for which the next attempt is on its way.
+        var due: Set<RoomNumber> = []
     }
 
     private let state = Mutex(State())
@@ -21,6 +23,8 @@ final class PartialRooms: Sendable {
     private static let maximumServers = 10
     /// After how long they are asked again, in milliseconds: first, and at the most.
     private static let pauseMilliseconds: ClosedRange<Int64> = 2_000...600_000
+    /// How often they are asked, over more than an hour, about a room in which this server is not any more.
+    private static let maximumAttempts = 16
 
     /// Completes a room; of those who ask at the same time one does it.
     ///
@@ -37,19 +41,27 @@ final class PartialRooms: Sendable {
 
     private func work(on room: RoomNumber, _ rooms: RoomService) async -> Bool {
         let isDone = await ask(about: room, rooms)
-        let pause = state.withLock { state -> Int64? in
+        let isInside = (try? await rooms.participates(in: room)) ?? true
+        let (isHopeless, pause) = state.withLock { state -> (Bool, Int64?) in
             state.running[room] = nil
-            guard !isDone else {
-                state.failures[room] = nil
-                return nil
-            }
             let failures = state.failures[room, default: 0]
-            state.failures[room] = failures + 1
-            return min(Self.pauseMilliseconds.upperBound, Self.pauseMilliseconds.lowerBound << min(failures, 10))
+            let isHopeless = !isDone && !isInside && failures + 1 >= Self.maximumAttempts
+            state.failures[room] = isDone || isHopeless ? nil : failures + 1
+            // Whoever waits for the room has it tried beside the attempts that come by themselves.
+            guard !isDone, !isHopeless, state.due.insert(room).inserted else { return (isHopeless, nil) }
+            return (
+                false,
+                min(Self.pauseMilliseconds.upperBound, Self.pauseMilliseconds.lowerBound << min(failures, 10))
+            )
+        }
+        if isHopeless {
+            rooms.services.logger.notice(
+                "a room was left before all of it was known, and nobody gives the rest", metadata: ["room": "\(room)"])
         }
         if let pause {
             rooms.federation?.scheduler.after(milliseconds: pause) { [weak rooms] in
                 guard let rooms else { return }
+                rooms.partialRooms.state.withLock { _ = $0.due.remove(room) }
                 Task { _ = await rooms.partialRooms.complete(room, rooms) }
             }
         }
@@ -59,7 +71,8 @@ final class PartialRooms: Sendable {
     /// Asks the servers in a room, one after the other.
     private func ask(about room: RoomNumber, _ rooms: RoomService) async -> Bool {
         guard let partial = rooms.store.partialJoin(of: room) else { return true }
-        for server in ([partial.via] + partial.servers).prefix(Self.maximumServers) where server != rooms.serverName {
+        let others = partial.servers.filter { $0 != partial.via && $0 != rooms.serverName }
+        for server in ([partial.via] + others).prefix(Self.maximumServers) {
             do {
                 if try await rooms.completeState(partial, from: server) { return true }
             } catch {
