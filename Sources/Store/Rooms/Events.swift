@@ -18,7 +18,7 @@ public struct EventReader {
     private static let graph = SQL(
         """
         SELECT \(columns) FROM \(source) WHERE events.room_num = $1 AND events.state IS NOT NULL
-            AND events.received_ts >= $2 AND (events.position IS NULL OR events.position > 0)
+            AND events.received_ts >= $2
         """
     )
     private static let byID = SQL("SELECT \(columns) FROM \(source) WHERE events.event_id = $1")
@@ -135,7 +135,7 @@ public struct EventReader {
         return numbers.compactMap { found[$0] }
     }
 
-    /// The events that have been added to a room's graph, not counting history, since a time in milliseconds since 1970.
+    /// The events that have been added to a room's graph since a time in milliseconds since 1970.
     public func graph(of room: RoomNumber, receivedSince time: Int64) throws -> [StoredEvent] {
         try sql.all(Self.graph, room, time, map: decode)
     }
@@ -203,7 +203,8 @@ public struct EventWriter {
                 replaces, redacted_by, status, received_ts, device_id, txn_scope, txn_id, json, room_state)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
             ON CONFLICT (num) DO UPDATE SET position = excluded.position, state = excluded.state,
-                room_state = excluded.room_state, replaces = excluded.replaces, status = excluded.status
+                room_state = excluded.room_state, replaces = excluded.replaces, status = excluded.status,
+                received_ts = excluded.received_ts
             """, stored.number, event.eventID, stored.room, stored.sender, stored.stateKey, stored.position,
             event.depth,
             event.originServerTS, stored.state, stored.replaces, stored.redactedBy, stored.status.rawValue,
