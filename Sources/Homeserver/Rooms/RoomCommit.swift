@@ -111,12 +111,14 @@ struct RoomCommit {
             guard let state = try states.chain(of: restated.stateAfter, writer) else { continue }
             let event = restated.event
             // What clients have been told so far stays what the room's state was then: so they are told the rest.
-            let told = event.position == nil ? nil : event.timelineState
+            let told = event.position == nil || restated.isRejected ? nil : event.timelineState
             states.uses[state.number, default: 0] += 1
             if let told { states.uses[told, default: 0] += 1 }
             if let old = event.state { states.uses[old, default: 0] -= 1 }
             if let old = event.roomState { states.uses[old, default: 0] -= 1 }
-            try writer.events.restate(event, state: state.number, roomState: told, replaces: restated.replaces)
+            try writer.events.restate(
+                event, state: state.number, roomState: told, replaces: restated.replaces,
+                isRejected: restated.isRejected)
         }
         let position = try writer.journal.reserve(1)
         for change in work.resetMemberships { try write(change, in: head.number, at: position, writer) }

@@ -80,11 +80,20 @@ public final class Journal: Sendable {
 
     /// Puts an event whose text was redacted in the place of the one that was announced: nobody is told the old text any more.
     func replace(_ event: StoredEvent) {
+        replace(at: event.position) { subject in .event(event, subject: subject) }
+    }
+
+    /// Takes back that an event was announced.
+    func withdraw(_ event: StoredEvent) {
+        replace(at: event.position) { _ in .memberships(event.room, of: []) }
+    }
+
+    private func replace(at position: StreamPosition?, by change: (_ subject: UserNumber?) -> JournalChange) {
         tail.withLock { tail in
-            guard let position = event.position, position > tail.start, position <= tail.end else { return }
+            guard let position, position > tail.start, position <= tail.end else { return }
             let index = Int(position.rawValue - tail.start.rawValue) - 1
             guard case .event(_, let subject) = tail.entries[index].change else { return }
-            tail.entries[index] = JournalEntry(position: position, change: .event(event, subject: subject))
+            tail.entries[index] = JournalEntry(position: position, change: change(subject))
         }
     }
 

@@ -47,6 +47,14 @@ public final class JournalWriter {
         entries.append(JournalEntry(position: position, change: change))
     }
 
+    /// Takes back that an event was announced: the entry stays, since positions have no gaps, and says nothing.
+    func withdraw(_ event: StoredEvent) throws {
+        try sql.execute(
+            "UPDATE journal SET kind = $1, user_num = NULL, reference = NULL WHERE position = $2 AND kind = $3",
+            JournalKind.memberships.rawValue, event.position, JournalKind.event.rawValue
+        )
+    }
+
     /// Whoever announces a change of devices or keys leaves it where those who are behind the tail look for it.
     private func recordDeviceList(of user: UserNumber, viewer: Int64, at position: StreamPosition) throws {
         try sql.execute(

@@ -216,18 +216,22 @@ public struct EventWriter {
     }
 
     /// Gives an event of the graph other states.
+    ///
+    /// - Parameter isRejected: Whether those do not allow it: it is taken from the timeline, and its announcement says nothing any more.
     public func restate(
-        _ event: StoredEvent, state: StateNumber, roomState: StateNumber?, replaces: EventNumber?
+        _ event: StoredEvent, state: StateNumber, roomState: StateNumber?, replaces: EventNumber?,
+        isRejected: Bool = false
     ) throws {
-        let stored = event.restated(state: state, roomState: roomState, replaces: replaces)
+        let stored = event.restated(state: state, roomState: roomState, replaces: replaces, isRejected: isRejected)
         try writer.sql.execute(
-            "UPDATE events SET state = $1, room_state = $2, replaces = $3 WHERE num = $4", state, roomState, replaces,
-            event.number
+            "UPDATE events SET state = $1, room_state = $2, replaces = $3, status = $4, position = $5 WHERE num = $6",
+            state, roomState, replaces, stored.status.rawValue, stored.position, event.number
         )
+        if isRejected { try writer.journal.withdraw(event) }
         let store = writer.store
         writer.sql.onCommit {
             store.eventCache.insert(stored)
-            store.journal.replace(stored)
+            if isRejected { store.journal.withdraw(event) } else { store.journal.replace(stored) }
         }
     }
 

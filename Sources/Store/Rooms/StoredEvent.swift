@@ -56,11 +56,14 @@ public final class StoredEvent: Sendable {
     /// Whether the event is part of the graph: others can build on it.
     public var isInGraph: Bool { state != nil }
 
-    /// The event with other states.
-    func restated(state: StateNumber, roomState: StateNumber?, replaces: EventNumber?) -> StoredEvent {
+    /// The event with other states; in no timeline if it has turned out not to be allowed.
+    func restated(
+        state: StateNumber, roomState: StateNumber?, replaces: EventNumber?, isRejected: Bool
+    ) -> StoredEvent {
         StoredEvent(
-            number: number, event: event, room: room, sender: sender, stateKey: stateKey, position: position,
-            state: state, roomState: roomState, replaces: replaces, redactedBy: redactedBy, status: status,
+            number: number, event: event, room: room, sender: sender, stateKey: stateKey,
+            position: isRejected ? nil : position, state: state, roomState: roomState, replaces: replaces,
+            redactedBy: redactedBy, status: isRejected ? .rejected : status,
             receivedTimestamp: receivedTimestamp, transaction: transaction
         )
     }
