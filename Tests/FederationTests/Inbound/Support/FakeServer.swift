@@ -125,9 +125,11 @@ struct FakeServer: Sendable {
     // MARK: Events
 
     /// An event on top of a room as this server has it.
+    ///
+    /// - Parameter others: What allows it beside what this server has in the room's state.
     func event(
         _ type: EventType, stateKey: String? = nil, _ content: JSONValue, by sender: UserID, in room: RoomID,
-        after prevEvents: [Event]? = nil
+        after prevEvents: [Event]? = nil, allowedBy others: [Event] = []
     ) async throws -> Event {
         let number = try #require(try await server.store.number(of: room))
         let view = try await server.rooms.view(number)
@@ -148,8 +150,10 @@ struct FakeServer: Sendable {
         var builder = EventBuilder(
             version: version, roomID: room, type: type, stateKey: stateKey.map { ExactString($0) }, sender: sender,
             content: content, originServerTS: server.clock.now, depth: (prev.map(\.depth).max() ?? 0) + 1,
-            prevEvents: prev.map(\.eventID), authEvents: authEvents.map(\.event.eventID))
-        for event in prev + authEvents.map(\.event) { builder.referenceHashes[event.eventID] = event.referenceHash() }
+            prevEvents: prev.map(\.eventID), authEvents: (authEvents.map(\.event) + others).map(\.eventID))
+        for event in prev + authEvents.map(\.event) + others {
+            builder.referenceHashes[event.eventID] = event.referenceHash()
+        }
         if version.eventIDFormat == .chosenByServer { builder.eventIDToken = UUID().uuidString }
         return try builder.build(serverName: name, signer: FixedKeys.key(of: name))
     }
