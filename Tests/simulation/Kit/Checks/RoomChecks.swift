@@ -88,11 +88,25 @@ struct RoomChecks {
     }
 
     /// The ends at a server without those that the other has let pass, as no more allowed when they came, which nobody there follows;
-    /// and without what comes before such an end of the other, which it takes the place of.
+    /// without those that the other was not sent, because it was not known to be in the room, and that nothing has followed since; and
+    /// without what comes before such an end of the other, which it takes the place of.
     private func ends(of copy: RoomCopy, for other: RoomCopy) -> Set<EventID> {
-        let passedThere = copy.extremities.filter { other.events[$0]?.stored.status == .softFailed }
+        let passedThere = copy.extremities.filter { id in
+            guard let known = other.events[id]?.stored else { return !isTold(other.server, of: copy.events[id]) }
+            return known.status == .softFailed
+        }
         let passedHere = other.extremities.filter { copy.events[$0]?.stored.status == .softFailed }
         return copy.extremities.subtracting(passedThere).subtracting(ancestors(of: passedHere))
+    }
+
+    /// Whether a server was in the room for the one that sent an event.
+    private func isTold(_ server: ServerName, of event: RoomCopy.Entry?) -> Bool {
+        (event?.stateAfter ?? [:]).contains { key, member in
+            guard key.type == .member, UserID(key.key.string)?.server == server, let known = union[member] else {
+                return false
+            }
+            return Membership(of: known) == .join
+        }
     }
 
     /// Whether the users of a server, who are in the room for themselves, have come in while others put them out, neither hearing of the
