@@ -253,7 +253,10 @@ extension RoomService {
             let join = try writer.read.events.event(entering.eventID)
             let known = state.map(\.value) + [join?.number].compactMap { $0 }
             let strangers = try writer.memberships.removeAll(in: number, except: known)
-            if !strangers.isEmpty { try writer.journal.append(.memberships(number, of: strangers)) }
+            if !strangers.isEmpty {
+                let position = try writer.journal.append(.memberships(number, of: strangers))
+                try Self.note(strangers, by: state, in: number, at: position, writer)
+            }
             try succession?(writer, number)
             guard answer.membersOmitted, let join else {
                 try writer.graph.setComplete(number)
@@ -265,6 +268,21 @@ extension RoomService {
         if answer.membersOmitted { Task { _ = await partialRooms.complete(number, self) } }
         services.logger.info(
             "a room has been entered", metadata: ["room": "\(room)", "event": "\(stored.event.eventID)"])
+    }
+
+    /// Notes of users of a room what its state says: of these something else was noted, such as an invitation that they have rejected
+    /// without the room's hearing of it.
+    private static func note(
+        _ users: [UserNumber], by state: StateMap, in room: RoomNumber, at position: StreamPosition,
+        _ writer: StoreWriter
+    ) throws {
+        for user in users {
+            let key = StateKey.member(try writer.read.identifiers.user(user))
+            guard let number = try writer.read.identifiers.number(of: key), let event = state[number],
+                let stored = try writer.read.events.event(event), let membership = Membership(of: stored.event)
+            else { continue }
+            try writer.memberships.set(membership, of: user, in: room, event: event, position: position)
+        }
     }
 
     /// Takes in the join of a user of ours that another server has let in, to a room that this server is in.
