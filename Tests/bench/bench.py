@@ -37,12 +37,8 @@ SERVERS = ("chappe", "chappe-postgres", "synapse", "synapse-postgres")
 
 SETTINGS = {
     "chappe": {"log": {"level": "warning"}},
-    "synapse": {
-        # Otherwise Synapse answers a repeated /sync from a cache of responses, without doing what is to be measured.
-        "caches": {"sync_response_cache_duration": "0s"},
-        # Of the large room Synapse 1.163 never comes to know all members if it joins before it does: it was stopped after 8 minutes.
-        "experimental_features": {"faster_joins": False},
-    },
+    # Otherwise Synapse answers a repeated /sync from a cache of responses, without doing what is to be measured.
+    "synapse": {"caches": {"sync_response_cache_duration": "0s"}},
 }
 
 
