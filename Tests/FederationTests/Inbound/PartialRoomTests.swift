@@ -137,13 +137,8 @@ import Testing
             let bob = try other.user("bob")
             try await other.join(room, as: bob)
             try await forgetTheRest(of: number, alice, server)
-            func profile(_ name: String, after prevEvents: [Event]? = nil) async throws -> Event {
-                let content: JSONValue = ["membership": "join", "displayname": .string(name)]
-                return try await other.event(
-                    .member, stateKey: bob.string, content, by: bob, in: room, after: prevEvents)
-            }
-            let old = try await profile("old")
-            let new = try await profile("new", after: [old])
+            let old = try await other.profile("old", of: bob, in: room)
+            let new = try await other.profile("new", of: bob, in: room, after: [old])
             let content: JSONValue = ["msgtype": "m.text", "body": "last"]
             let last = try await other.event(.message, content, by: bob, in: room, after: [new])
             let state = try await server.rooms.view(number).allEvents().map(\.event.eventID)

@@ -124,6 +124,14 @@ struct FakeServer: Sendable {
 
     // MARK: Events
 
+    /// Another name of a user who is in the room.
+    func profile(
+        _ name: String, of user: UserID, in room: RoomID, after prevEvents: [Event]? = nil
+    ) async throws -> Event {
+        let content: JSONValue = ["membership": "join", "displayname": .string(name)]
+        return try await event(.member, stateKey: user.string, content, by: user, in: room, after: prevEvents)
+    }
+
     /// An event on top of a room as this server has it.
     ///
     /// - Parameter others: What allows it beside what this server has in the room's state.

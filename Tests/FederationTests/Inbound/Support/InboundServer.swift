@@ -151,6 +151,8 @@ struct InboundServer: Sendable {
             }
             return isEmpty && store.journal.end.rawValue == end
         }
+        // What is committed is in memory a moment later. Of history no journal entry tells; what is written after it does.
+        try await store.write { _ in }
     }
 
     /// Waits until something is so.
