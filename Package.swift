@@ -1,6 +1,12 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// lld links in a tenth of the time of the default linker. Its relative relocations take 50 KiB where the usual ones take 3 MiB,
+/// all of which are read, and so resident, from the start.
+let linking: [LinkerSetting] = [
+    .unsafeFlags(["-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--icf=safe"])
+]
+
 /// Layers, top to bottom: `chappe` → `ClientAPI`, `AdminAPI`, `FederationInbound`, `FederationOutbound` → `Homeserver` (and
 /// `Web`, `FederationWire`) → `Store` → `Database`, `Schema`;
 /// `RoomEngine` and `Matrix` know nothing of storage or network. Imports go down only; `make check` builds with
@@ -107,11 +113,12 @@ let package = Package(
                 "Adapters", "FederationWire", "FederationOutbound", "FederationInbound",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
-            ]
+            ],
+            linkerSettings: linking
         ),
 
         // The load generator of `make bench`
-        .executableTarget(name: "chappe-load", path: "Tests/bench/Load"),
+        .executableTarget(name: "chappe-load", path: "Tests/bench/Load", linkerSettings: linking),
 
         // The simulator of `make sim`
         .target(

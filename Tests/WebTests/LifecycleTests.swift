@@ -43,6 +43,79 @@ import Testing
         }
     }
 
+    @Test func aParkedRequestIsAnsweredOnceItIsTime() async throws {
+        let place = ParkingPlace(rounds: 2)
+        try await ServerFixture.run(routes: place.add) { fixture in
+            try await fixture.socket { socket in
+                try socket.send("GET /parked HTTP/1.1\r\n\r\nGET /hello HTTP/1.1\r\n\r\n")
+                for round in 1...2 {
+                    #expect(blockingEventually { place.isOccupied })
+                    #expect(fixture.server.metrics.longPolls == 1)
+                    #expect(place.resumed.value == round - 1)
+                    place.wake()
+                }
+                #expect(try socket.readResponse().text == "went on")
+                // What was asked meanwhile comes after it.
+                #expect(try socket.readResponse().status == 200)
+            }
+            #expect(place.resumed.value == 2)
+            #expect(place.left.value == 0)
+        }
+    }
+
+    @Test func aParkedRequestThatWasWokenAtOnceIsAnswered() async throws {
+        let place = ParkingPlace(rounds: 3, wakesAtOnce: true)
+        try await ServerFixture.run(routes: place.add) { fixture in
+            let answer = try await fixture.client.request("GET", "/parked", body: nil)
+            #expect(answer.status == 200)
+            #expect(place.resumed.value == 3)
+        }
+    }
+
+    @Test func aParkedRequestLeavesWithItsClient() async throws {
+        let place = ParkingPlace(rounds: 1)
+        try await ServerFixture.run(routes: place.add) { fixture in
+            try await fixture.socket { socket in
+                try socket.send("GET /parked HTTP/1.1\r\n\r\n")
+                #expect(blockingEventually { place.isOccupied })
+            }
+            #expect(try await eventually { place.left.value == 1 })
+            #expect(try await eventually { fixture.server.metrics.longPolls == 0 })
+            // A call that comes too late.
+            place.wake()
+            #expect(place.resumed.value == 0)
+            #expect(fixture.server.metrics.prometheusText().contains("chappe_http_abandoned_total 1\n"))
+        }
+    }
+
+    @Test func whatAParkedRequestThrowsIsAnswered() async throws {
+        let place = ParkingPlace(rounds: 1, failure: .notFound("gone"))
+        try await ServerFixture.run(routes: place.add) { fixture in
+            async let answer = fixture.client.request("GET", "/parked", body: nil)
+            let isParked = try await eventually { place.isOccupied }
+            #expect(isParked)
+            place.wake()
+            let status = try await answer.status
+            #expect(status == 404)
+        }
+    }
+
+    @Test func shutdownLetsParkedRequestsAnswer() async throws {
+        let place = ParkingPlace(rounds: 1)
+        try await ServerFixture.run(routes: place.add) { fixture in
+            async let answer = fixture.socket { socket in
+                try socket.send("GET /parked HTTP/1.1\r\n\r\n")
+                return try socket.readResponse()
+            }
+            let isParked = try await eventually { place.isOccupied }
+            #expect(isParked)
+            await fixture.server.shutdown(deadline: .seconds(60))
+            let text = try await answer.text
+            #expect(text == "cancelled")
+            #expect(place.left.value == 1)
+        }
+    }
+
     @Test func shutdownWakesLongPollsAndLetsOthersFinish() async throws {
         let (cancelled, released) = (Counter(), Counter())
         try await ServerFixture.run(routes: { router in
@@ -119,6 +192,14 @@ import Testing
                 text.contains(#"chappe_http_request_duration_seconds_bucket{method="GET",route="/hello",le="+Inf"} 3"#))
             #expect(!text.contains("secret-path"))
         }
+    }
+
+    private func blockingEventually(_ condition: () -> Bool) -> Bool {
+        for _ in 0..<1_000 {
+            if condition() { return true }
+            blockingSleep(milliseconds: 10)
+        }
+        return false
     }
 
     /// Blocks until so many requests are under way.

@@ -34,16 +34,33 @@ struct Sync: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Caller) async throws -> RawResponse {
+    func handle(_ request: Request, caller: Caller) async throws -> HTTPResponse {
         let filter = try await filters.filter(request.filter, of: UserNumber(caller.userNumber))
-        return RawResponse(
-            try await sync.sync(
-                SyncRequest(
-                    user: Requester(caller), since: request.since, filter: filter, fullState: request.fullState,
-                    useStateAfter: request.useStateAfter, timeoutMilliseconds: max(0, request.timeoutMilliseconds),
-                    presence: request.presence.rawValue
-                )
+        let answer = try await sync.sync(
+            SyncRequest(
+                user: Requester(caller), since: request.since, filter: filter, fullState: request.fullState,
+                useStateAfter: request.useStateAfter, timeoutMilliseconds: max(0, request.timeoutMilliseconds),
+                presence: request.presence.rawValue
             )
         )
+        return .sync(answer)
+    }
+}
+
+/// A `/sync` without news waits parked.
+struct ParkedSync: ParkedResponse {
+    let wait: SyncWait
+
+    func park(_ wake: @escaping @Sendable () -> Void) { wait.park(wake) }
+    func leave() { wait.leave() }
+    func resume() async throws -> HTTPResponse { .sync(try await wait.resume()) }
+}
+
+extension HTTPResponse {
+    fileprivate static func sync(_ answer: SyncAnswer) -> HTTPResponse {
+        switch answer {
+        case .body(let bytes): .json(200, bytes)
+        case .waiting(let wait): HTTPResponse(body: .parked(ParkedSync(wait: wait)))
+        }
     }
 }

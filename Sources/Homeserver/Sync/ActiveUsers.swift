@@ -28,12 +28,18 @@ public struct UserRooms: Sendable {
 /// Memory only, and derived: it is filled from the database when a user comes, and follows the journal from there. So a change
 /// wakes exactly those whom it concerns, and a sync of a user who is caught up asks the database nothing.
 public final class ActiveUsers: Sendable {
+    /// Somebody to wake: one or two a user, so a list takes the least memory.
+    private struct Wait {
+        let id: UInt64
+        let wake: @Sendable () -> Void
+    }
+
     private struct User {
         var rooms: UserRooms?
         /// Changes that came while the rooms were being loaded.
         var early: [(RoomNumber, UserRooms.Entry)] = []
         var loading: Task<UserRooms, any Error>?
-        var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
+        var waiting: [Wait] = []
         var lastUse: UInt64 = 0
     }
 
@@ -119,19 +125,21 @@ public final class ActiveUsers: Sendable {
 
     // MARK: Waiting
 
-    /// A place in the waiting room. Take it before looking whether there is something to wait for, so that nothing is missed.
-    public struct Ticket: Sendable {
-        let user: UserNumber
-        let id: UInt64
+    /// Calls `wake` once, from any thread, when something happens that concerns `user` or when ``end(_:id:)`` is called, unless the
+    /// wait is given up before; at once if `check` finds that it has happened already. `check` runs after the place is taken, so
+    /// nothing is missed.
+    public func wait(
+        _ user: UserNumber, id: UInt64, _ wake: @escaping @Sendable () -> Void, unless check: () -> Bool
+    ) {
+        state.withLock { $0.users[user, default: User()].waiting.append(Wait(id: id, wake: wake)) }
+        if check() { end(user, id: id) }
     }
 
-    /// Waits until something happens that concerns `user`, or `end` is called for the ticket, unless `check` finds that it has
-    /// happened already. `check` runs after the place is taken.
+    /// Waits in the same way, and until the task is cancelled.
     public func wait(_ user: UserNumber, id: UInt64, unless check: @Sendable () -> Bool) async {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                state.withLock { $0.users[user, default: User()].waiting[id] = continuation }
-                if check() || Task.isCancelled { end(user, id: id) }
+                wait(user, id: id, { continuation.resume() }, unless: { check() || Task.isCancelled })
             }
         } onCancel: {
             end(user, id: id)
@@ -147,8 +155,16 @@ public final class ActiveUsers: Sendable {
     }
 
     /// Ends a wait.
-    public func end(_ user: UserNumber, id: UInt64) {
-        state.withLock { $0.users[user]?.waiting.removeValue(forKey: id) }?.resume()
+    public func end(_ user: UserNumber, id: UInt64) { takeWait(user, id: id)?.wake() }
+
+    /// Gives a wait up: nobody is woken.
+    public func leave(_ user: UserNumber, id: UInt64) { _ = takeWait(user, id: id) }
+
+    private func takeWait(_ user: UserNumber, id: UInt64) -> Wait? {
+        state.withLock { state in
+            guard let index = state.users[user]?.waiting.firstIndex(where: { $0.id == id }) else { return nil }
+            return state.users[user]?.waiting.remove(at: index)
+        }
     }
 
     /// Wakes everybody who is in a room and waits.
@@ -156,13 +172,13 @@ public final class ActiveUsers: Sendable {
         let waiting = state.withLock { state in
             (state.inRoom[room] ?? []).flatMap { takeWaiting($0, &state) }
         }
-        for continuation in waiting { continuation.resume() }
+        for wait in waiting { wait.wake() }
     }
 
-    private func takeWaiting(_ user: UserNumber, _ state: inout State) -> [CheckedContinuation<Void, Never>] {
+    private func takeWaiting(_ user: UserNumber, _ state: inout State) -> [Wait] {
         guard let waiting = state.users[user]?.waiting, !waiting.isEmpty else { return [] }
-        state.users[user]?.waiting = [:]
-        return Array(waiting.values)
+        state.users[user]?.waiting = []
+        return waiting
     }
 
     // MARK: Following the journal
@@ -199,7 +215,7 @@ public final class ActiveUsers: Sendable {
             }
             return concerned.flatMap { takeWaiting($0, &state) }
         }
-        for continuation in waiting { continuation.resume() }
+        for wait in waiting { wait.wake() }
         for user in unknown {
             Task { [self] in
                 // If the database fails now, those who wait look for themselves when their time is up.

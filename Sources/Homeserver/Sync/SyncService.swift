@@ -37,6 +37,14 @@ public final class SyncRequest: Sendable {
     }
 }
 
+/// What comes of a request.
+public enum SyncAnswer: Sendable {
+    /// The response's body.
+    case body([UInt8])
+    /// There is nothing to say yet.
+    case waiting(SyncWait)
+}
+
 /// Answers `/sync`.
 public final class SyncService: Sendable {
     let store: Store
@@ -48,7 +56,7 @@ public final class SyncService: Sendable {
     let presence: (any SyncPresenceSource)?
     let clock: any Clock
     let lazyMembers = LazyMembers()
-    private let alarms: Alarms
+    let alarms: Alarms
 
     /// The longest a request waits, in milliseconds.
     private static let longestWait: Int64 = 120_000
@@ -77,28 +85,27 @@ public final class SyncService: Sendable {
         alarms = Alarms(activeUsers: activeUsers, clock: clock)
     }
 
-    /// The response's body: as soon as there is something to say, or the time is up.
-    public func sync(_ request: SyncRequest) async throws -> [UInt8] {
+    /// The response, or what to wait for until there is something to say.
+    public func sync(_ request: SyncRequest) async throws -> SyncAnswer {
         if let presence { await presence.seen(request.user, as: request.presence) }
         if let since = request.since, let device = request.user.device {
             try await devices.acknowledge(request.user.number, device, through: since.message)
         }
-        guard let given = request.since, !request.fullState else { return try await initialResponse(request) }
+        guard let given = request.since, !request.fullState else { return .body(try await initialResponse(request)) }
         // A token from after the journal's end is of a database that has been restored since: there is nothing after it.
         let end = store.journal.end
-        var since = given.position > end ? SyncToken(end, typing: given.typing) : given
+        let since = given.position > end ? SyncToken(end, typing: given.typing) : given
         let wait = min(request.timeoutMilliseconds, Self.longestWait)
-        let deadline = clock.now + wait
-        while true {
-            let (body, next) = try await incrementalResponse(request, since: since)
-            if let body { return body }
-            // Nothing before `next` concerns the user: the next look begins there.
-            since = next
-            if wait <= 0 || clock.now >= deadline || Task.isCancelled {
-                return try await emptyResponse(request, next: next)
-            }
-            await waitForChange(request.user.number, after: next, until: deadline)
-        }
+        return try await answer(request, since: since, deadline: clock.now + wait)
+    }
+
+    /// Looks for what has happened since a token, and waits for something if nothing has and there is time left.
+    func answer(_ request: SyncRequest, since: SyncToken, deadline: Int64) async throws -> SyncAnswer {
+        let (body, next) = try await incrementalResponse(request, since: since)
+        if let body { return .body(body) }
+        if clock.now >= deadline || Task.isCancelled { return .body(try await emptyResponse(request, next: next)) }
+        // Nothing before `next` concerns the user: the next look begins there.
+        return .waiting(SyncWait(self, request, since: next, deadline: deadline))
     }
 
     private func emptyResponse(_ request: SyncRequest, next: SyncToken) async throws -> [UInt8] {
@@ -109,79 +116,15 @@ public final class SyncService: Sendable {
         return try await response.write(request, store: store, now: clock.now)
     }
 
+    /// Waits, in a task, until something happens that concerns a user.
     func waitForChange(_ user: UserNumber, after end: SyncToken, until deadline: Int64) async {
         let id = activeUsers.newWaitID()
-        alarms.set(user, id: id, inMilliseconds: deadline - clock.now)
-        let store = store
-        let typing = typing
-        await activeUsers.wait(user, id: id) { store.journal.end > end.position || typing.serial > end.typing }
-        alarms.cancel(id: id)
-    }
-}
-
-/// Ends waits when their time is up: one sleeping task for all of them, where a task each would cost more memory than the rest
-/// of a waiting request.
-final class Alarms: Sendable {
-    private struct State {
-        /// Waits by the second in which they end.
-        var bySecond: [Int64: [UInt64: UserNumber]] = [:]
-        var seconds: [UInt64: Int64] = [:]
-        var isRunning = false
+        let due = alarms.set(user, id: id, at: deadline)
+        await activeUsers.wait(user, id: id) { self.hasChanged(since: end) }
+        alarms.cancel(id: id, due: due)
     }
 
-    private let state = Mutex(State())
-    private let activeUsers: ActiveUsers
-    private let clock: any Clock
-
-    init(activeUsers: ActiveUsers, clock: any Clock) {
-        self.activeUsers = activeUsers
-        self.clock = clock
-    }
-
-    /// A quarter of a second, in which waits are ended together.
-    private static let tickMilliseconds: Int64 = 250
-
-    private var tick: Int64 { clock.now / Self.tickMilliseconds }
-
-    func set(_ user: UserNumber, id: UInt64, inMilliseconds: Int64) {
-        let due = tick + max(1, (inMilliseconds + Self.tickMilliseconds - 1) / Self.tickMilliseconds)
-        let mustStart = state.withLock { state in
-            state.bySecond[due, default: [:]][id] = user
-            state.seconds[id] = due
-            defer { state.isRunning = true }
-            return !state.isRunning
-        }
-        if mustStart { Task { await run() } }
-    }
-
-    func cancel(id: UInt64) {
-        state.withLock { state in
-            guard let due = state.seconds.removeValue(forKey: id) else { return }
-            state.bySecond[due]?[id] = nil
-            if state.bySecond[due]?.isEmpty ?? false { state.bySecond[due] = nil }
-        }
-    }
-
-    private func run() async {
-        while true {
-            try? await Task.sleep(for: .milliseconds(Self.tickMilliseconds))
-            let now = tick
-            let due = state.withLock { state -> [(UInt64, UserNumber)]? in
-                if state.bySecond.isEmpty {
-                    state.isRunning = false
-                    return nil
-                }
-                var due: [(UInt64, UserNumber)] = []
-                for second in state.bySecond.keys where second <= now {
-                    for (id, user) in state.bySecond.removeValue(forKey: second) ?? [:] {
-                        state.seconds[id] = nil
-                        due.append((id, user))
-                    }
-                }
-                return due
-            }
-            guard let due else { return }
-            for (id, user) in due { activeUsers.end(user, id: id) }
-        }
+    func hasChanged(since end: SyncToken) -> Bool {
+        store.journal.end > end.position || typing.serial > end.typing
     }
 }

@@ -52,6 +52,8 @@ public enum ResponseBody: Sendable {
     case stream(contentLength: Int?, @Sendable (ResponseWriter) async throws -> Void)
     /// A part of a file, read off the event loop; `range` counts bytes. The file must not shrink meanwhile.
     case file(path: String, range: Range<Int64>)
+    /// What will be there later. Its status and header fields are those of the response that comes then.
+    case parked(any ParkedResponse)
 }
 
 /// Takes a streamed body's bytes and holds the writer back while the client is slow.

@@ -77,7 +77,12 @@ public final class Router: @unchecked Sendable {
         let request = HTTPRequest(
             method: method, target: target, query: query, headers: headers, body: body, pathParameters: match.parameters
         )
-        return await errors.respond(to: request, with: match.entry.handler)
+        var response = await errors.respond(to: request, with: match.entry.handler)
+        while case .parked(let parked) = response.body {
+            await withCheckedContinuation { continuation in parked.park { continuation.resume() } }
+            response = await errors.respond(to: request) { _ in try await parked.resume() }
+        }
+        return response
     }
 
     /// The route for a request's target, the target without scheme and authority, and the query.

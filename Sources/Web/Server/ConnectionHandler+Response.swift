@@ -7,9 +7,10 @@ extension ConnectionHandler {
     static let pieceBytes = 64 << 10
 
     /// Writes a handler's response. Called from the request's task.
-    func deliver(_ response: HTTPResponse, for exchange: Exchange) async {
+    func deliver(_ response: HTTPResponse, for exchange: Exchange, of request: HTTPRequest) async {
         switch response.body {
         case .empty: onLoop { self.send(response, for: exchange) }
+        case .parked(let parked): onLoop { self.park(parked, exchange, request) }
         case .bytes(let bytes) where bytes.count <= Self.pieceBytes || exchange.method == .head:
             onLoop { self.send(response, for: exchange) }
         case .bytes(let bytes):
@@ -176,7 +177,7 @@ extension ConnectionHandler {
     private func isCompressible(_ response: HTTPResponse) -> Bool {
         let minimum = server.configuration.compressionMinimumBytes
         switch response.body {
-        case .empty, .file: return false
+        case .empty, .file, .parked: return false
         case .bytes(let bytes) where bytes.count < minimum: return false
         case .stream(let length?, _) where length < minimum: return false
         default: break

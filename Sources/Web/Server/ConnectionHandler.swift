@@ -93,6 +93,7 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {
         }
         exchange.bodyStream?.finish(.failure(CancellationError()))
         exchange.task?.cancel()
+        exchange.parked.take()?.response.leave()
         blockedWriter.take()?.resume(throwing: ClientGone())
     }
 
@@ -212,9 +213,13 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {
             method: exchange.method, target: exchange.target, query: exchange.query, headers: exchange.headers,
             body: body,
             pathParameters: exchange.match.parameters, origin: origin, id: exchange.id)
+        run(exchange, request, exchange.entry.handler)
+    }
+
+    func run(_ exchange: Exchange, _ request: HTTPRequest, _ handler: @escaping RequestHandler) {
         exchange.task = Task(executorPreference: loop.executor) { [server] in
-            let response = await server.errors.respond(to: request, with: exchange.entry.handler)
-            await self.deliver(response, for: exchange)
+            let response = await server.errors.respond(to: request, with: handler)
+            await self.deliver(response, for: exchange, of: request)
         }
     }
 
@@ -340,7 +345,8 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {
             return
         }
         exchange.keepAlive = false
-        if exchange.entry.options.isLongPoll { exchange.task?.cancel() }
+        guard exchange.entry.options.isLongPoll else { return }
+        if exchange.parked != nil { endParking(of: exchange) } else { exchange.task?.cancel() }
     }
 
     /// Closes at once.

@@ -27,6 +27,8 @@ final class Exchange: @unchecked Sendable {
     var discardsBody = false
 
     var task: Task<Void, Never>?
+    /// What the request waits for while it has no task.
+    var parked: (response: any ParkedResponse, request: HTTPRequest)?
     var status = 0
     var sentBytes = 0
     var responseStarted = false

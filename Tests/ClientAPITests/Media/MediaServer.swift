@@ -76,7 +76,7 @@ struct MediaServer: Sendable {
         case .file(let path, let range):
             let data = try Data(contentsOf: URL(filePath: path))
             bytes = Array(data[Int(range.lowerBound)..<Int(range.upperBound)])
-        case .stream: throw Unexpected()
+        case .stream, .parked: throw Unexpected()
         }
         return Answer(status: response.status, headers: response.headers, bytes: bytes)
     }

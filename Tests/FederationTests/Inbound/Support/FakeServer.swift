@@ -52,7 +52,7 @@ struct FakeServer: Sendable {
     /// The whole body of a response.
     static func bytes(of response: HTTPResponse) async throws -> [UInt8] {
         switch response.body {
-        case .empty: return []
+        case .empty, .parked: return []
         case .bytes(let bytes): return bytes
         case .stream(_, let write):
             let collector = Collector()
