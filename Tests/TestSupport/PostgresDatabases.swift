@@ -70,13 +70,17 @@ enum PostgresDatabases {
     }
 
     private static func run(_ statements: String, on connectionString: String) throws {
-        let handle = PQconnectdb(connectionString)
-        defer { PQfinish(handle) }
-        PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        let result = PQexec(handle, statements)
-        defer { PQclear(result) }
-        guard PQresultStatus(result) == PGRES_COMMAND_OK else {
-            throw SystemError(description: "\(statements): \(String(cString: PQerrorMessage(handle)))")
+        guard let libpq = chappe_libpq() else {
+            throw SystemError(description: String(cString: chappe_libpq_failure()))
+        }
+        let handle = libpq.pointee.PQconnectdb(connectionString)
+        defer { libpq.pointee.PQfinish(handle) }
+        _ = libpq.pointee.PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        let result = libpq.pointee.PQexec(handle, statements)
+        defer { libpq.pointee.PQclear(result) }
+        guard libpq.pointee.PQresultStatus(result) == PGRES_COMMAND_OK else {
+            throw SystemError(
+                description: "\(statements): \(libpq.pointee.PQerrorMessage(handle).map { String(cString: $0) } ?? "")")
         }
     }
 }

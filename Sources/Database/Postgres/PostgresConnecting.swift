@@ -5,19 +5,23 @@ import Glibc
 enum PostgresConnecting {
     /// A connection that is checked and set up.
     ///
-    /// - Throws: ``DatabaseError/unavailable(reason:)`` when there is no server, or one that we cannot work with.
+    /// - Throws: ``DatabaseError/unavailable(reason:)`` when there is no server, or one that we cannot work with, or no libpq.
     static func open(connectionString: String, options: DatabaseOptions) throws -> OpaquePointer {
+        guard libpq != nil else {
+            throw DatabaseError.unavailable(
+                reason: "PostgreSQL: its client library is missing: \(String(cString: chappe_libpq_failure()))")
+        }
         let handle = connect(connectionString: connectionString, options: options)
-        guard let handle, PQstatus(handle) == CONNECTION_OK else {
-            defer { PQfinish(handle) }
+        guard let handle, libpq.pointee.PQstatus(handle) == CONNECTION_OK else {
+            defer { libpq.pointee.PQfinish(handle) }
             throw DatabaseError.unavailable(reason: "PostgreSQL: \(PostgresErrors.message(of: handle))")
         }
-        PQsetNoticeProcessor(handle, { _, _ in }, nil)  // libpq would print notices on standard error
+        _ = libpq.pointee.PQsetNoticeProcessor(handle, { _, _ in }, nil)  // libpq would print notices on standard error
         do {
             try check(handle)
             try setUp(handle, options: options)
         } catch {
-            PQfinish(handle)
+            libpq.pointee.PQfinish(handle)
             throw error
         }
         return handle
@@ -39,14 +43,14 @@ enum PostgresConnecting {
         defer { for pointer in keywords + values { free(pointer) } }
         let keywordPointers = keywords.map { UnsafePointer($0) } + [nil]
         let valuePointers = values.map { UnsafePointer($0) } + [nil]
-        return PQconnectdbParams(keywordPointers, valuePointers, 1)
+        return libpq.pointee.PQconnectdbParams(keywordPointers, valuePointers, 1)
     }
 
     private static func check(_ handle: OpaquePointer) throws {
-        guard PQserverVersion(handle) >= 150_000 else {
+        guard libpq.pointee.PQserverVersion(handle) >= 150_000 else {
             throw DatabaseError.unavailable(reason: "PostgreSQL 15 or later is needed")
         }
-        let encoding = PQparameterStatus(handle, "server_encoding").map { String(cString: $0) }
+        let encoding = libpq.pointee.PQparameterStatus(handle, "server_encoding").map { String(cString: $0) }
         guard encoding == "UTF8" else {
             throw DatabaseError.unavailable(
                 reason: "the database's encoding must be UTF8, not \(encoding ?? "unknown")")
@@ -69,9 +73,9 @@ enum PostgresConnecting {
 
     /// Runs statements without results on a connection that is not in pipeline mode.
     static func run(_ handle: OpaquePointer, _ text: String) throws {
-        guard let result = PQexec(handle, text) else { throw PostgresErrors.lost(handle) }
-        defer { PQclear(result) }
-        let status = PQresultStatus(result)
+        guard let result = libpq.pointee.PQexec(handle, text) else { throw PostgresErrors.lost(handle) }
+        defer { libpq.pointee.PQclear(result) }
+        let status = libpq.pointee.PQresultStatus(result)
         guard status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK else { throw PostgresErrors.error(of: result) }
     }
 }

@@ -4,7 +4,7 @@ import CLibpq
 enum PostgresErrors {
     /// What libpq says about a connection, on one line.
     static func message(of handle: OpaquePointer?) -> String {
-        let lines = String(cString: PQerrorMessage(handle)).split(whereSeparator: \.isNewline)
+        let lines = String(libpq: libpq.pointee.PQerrorMessage(handle)).split(whereSeparator: \.isNewline)
         return lines.joined(separator: " ")
     }
 
@@ -18,7 +18,7 @@ enum PostgresErrors {
     static func error(of result: OpaquePointer) -> DatabaseError {
         guard let code = field(result, "C") else {
             // No code: libpq itself speaks, of a connection that is gone.
-            let message = String(cString: PQresultErrorMessage(result)).split(whereSeparator: \.isNewline)
+            let message = String(libpq: libpq.pointee.PQresultErrorMessage(result)).split(whereSeparator: \.isNewline)
             return .unavailable(reason: "PostgreSQL: \(message.joined(separator: " "))")
         }
         let message = field(result, "M") ?? ""
@@ -61,6 +61,6 @@ enum PostgresErrors {
 
     /// A field of an error report, by the letter of the protocol.
     private static func field(_ result: OpaquePointer, _ letter: Unicode.Scalar) -> String? {
-        PQresultErrorField(result, Int32(letter.value)).map { String(cString: $0) }
+        libpq.pointee.PQresultErrorField(result, Int32(letter.value)).map { String(cString: $0) }
     }
 }

@@ -53,7 +53,7 @@ final class PostgresListener: Sendable {
                 pause = Self.firstPauseMilliseconds
                 handler(.connected)
                 receive(from: handle)
-                PQfinish(handle)
+                libpq.pointee.PQfinish(handle)
             }
             var stop = pollfd(fd: stopReading, events: Int16(POLLIN), revents: 0)
             poll(&stop, 1, pause)
@@ -72,7 +72,7 @@ final class PostgresListener: Sendable {
             }
             return handle
         } catch {
-            PQfinish(handle)
+            libpq.pointee.PQfinish(handle)
             return nil
         }
     }
@@ -80,19 +80,21 @@ final class PostgresListener: Sendable {
     /// Passes on notifications until the connection is lost or the listener stops.
     private func receive(from handle: OpaquePointer) {
         while !isStopping.withLock({ $0 }) {
-            while let notification = PQnotifies(handle) {
+            while let notification = libpq.pointee.PQnotifies(handle) {
                 let event = ListenEvent.notification(
                     channel: String(cString: notification.pointee.relname),
                     payload: String(cString: notification.pointee.extra))
-                PQfreemem(notification)
+                libpq.pointee.PQfreemem(notification)
                 handler(event)
             }
             var descriptors = [
-                pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0),
+                pollfd(fd: libpq.pointee.PQsocket(handle), events: Int16(POLLIN), revents: 0),
                 pollfd(fd: stopReading, events: Int16(POLLIN), revents: 0),
             ]
             guard poll(&descriptors, 2, -1) >= 0 || errno == EINTR else { return }
-            guard PQconsumeInput(handle) == 1, PQstatus(handle) == CONNECTION_OK else { return }
+            guard libpq.pointee.PQconsumeInput(handle) == 1, libpq.pointee.PQstatus(handle) == CONNECTION_OK else {
+                return
+            }
         }
     }
 }

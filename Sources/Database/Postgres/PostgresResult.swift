@@ -10,20 +10,20 @@ final class PostgresResult: RowCursor {
     /// Takes over the result.
     init(_ result: OpaquePointer) {
         self.result = result
-        rowCount = PQntuples(result)
-        columnCount = PQnfields(result)
+        rowCount = libpq.pointee.PQntuples(result)
+        columnCount = libpq.pointee.PQnfields(result)
     }
 
-    deinit { PQclear(result) }
+    deinit { libpq.pointee.PQclear(result) }
 
-    var status: ExecStatusType { PQresultStatus(result) }
+    var status: ExecStatusType { libpq.pointee.PQresultStatus(result) }
     var error: DatabaseError { PostgresErrors.error(of: result) }
     /// Whether the server reports an error, not libpq on its own.
     var isServerError: Bool { PostgresErrors.isFromServer(result) }
     /// Such as `COMMIT`.
-    var commandTag: String { String(cString: PQcmdStatus(result)) }
+    var commandTag: String { String(libpq: libpq.pointee.PQcmdStatus(result)) }
     /// How many rows a statement changed.
-    var changedRows: Int { Int(String(cString: PQcmdTuples(result))) ?? 0 }
+    var changedRows: Int { Int(String(libpq: libpq.pointee.PQcmdTuples(result))) ?? 0 }
 
     /// Goes to the next row; false when there is none.
     func next() -> Bool {
@@ -68,12 +68,15 @@ final class PostgresResult: RowCursor {
     /// The bytes and type of a column; nil for null and, as on SQLite, for a column or row that does not exist.
     private func value(_ column: Int) -> (UnsafeRawBufferPointer, Oid)? {
         let column = Int32(clamping: column)
-        guard column >= 0, column < columnCount, row >= 0, row < rowCount, PQgetisnull(result, row, column) == 0 else {
+        guard column >= 0, column < columnCount, row >= 0, row < rowCount,
+            libpq.pointee.PQgetisnull(result, row, column) == 0
+        else {
             return nil
         }
         let bytes = UnsafeRawBufferPointer(
-            start: PQgetvalue(result, row, column), count: Int(PQgetlength(result, row, column)))
-        return (bytes, PQftype(result, column))
+            start: libpq.pointee.PQgetvalue(result, row, column),
+            count: Int(libpq.pointee.PQgetlength(result, row, column)))
+        return (bytes, libpq.pointee.PQftype(result, column))
     }
 
     /// An integer sent as `numeric`, which is what `sum` makes of 64-bit integers: digits in base 10,000.

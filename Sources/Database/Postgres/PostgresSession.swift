@@ -56,21 +56,23 @@ final class PostgresSession {
     init(handle: OpaquePointer, statementCacheCapacity: Int) throws {
         self.handle = handle
         capacity = statementCacheCapacity
-        guard PQenterPipelineMode(handle) == 1 else {
+        guard libpq.pointee.PQenterPipelineMode(handle) == 1 else {
             throw DatabaseError.unavailable(reason: "PostgreSQL: \(PostgresErrors.message(of: handle))")
         }
     }
 
-    deinit { PQfinish(handle) }
+    deinit { libpq.pointee.PQfinish(handle) }
 
     /// Whether the server is still there, as far as can be told without asking it.
     func isAlive() -> Bool {
         // A server that went away has left an end of file; what else is there to read are answers we have not read yet.
         var attempts = 0
         while !isLost, attempts < 8 {
-            var descriptor = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+            var descriptor = pollfd(fd: libpq.pointee.PQsocket(handle), events: Int16(POLLIN), revents: 0)
             guard poll(&descriptor, 1, 0) > 0 else { break }
-            if PQconsumeInput(handle) != 1 || PQstatus(handle) != CONNECTION_OK { isLost = true }
+            if libpq.pointee.PQconsumeInput(handle) != 1 || libpq.pointee.PQstatus(handle) != CONNECTION_OK {
+                isLost = true
+            }
             attempts += 1
         }
         return !isLost
@@ -85,7 +87,7 @@ final class PostgresSession {
         try parameters.encode(values)
         let statement = try prepared(sql)
         let isSent = parameters.withPointers { count, values, lengths, formats in
-            PQsendQueryPrepared(handle, statement.name, count, values, lengths, formats, 1) == 1
+            libpq.pointee.PQsendQueryPrepared(handle, statement.name, count, values, lengths, formats, 1) == 1
         }
         guard isSent else { throw notSent() }
         expected.append(purpose)
@@ -99,7 +101,10 @@ final class PostgresSession {
         let text = SQLDialect(engine: .postgres).rewrite(sql.description)
         let statement = Prepared(
             name: "s\(namesUsed)", types: parameters.types, isReadOnly: PostgresStatementKind.isReadOnly(text))
-        guard PQsendPrepare(handle, statement.name, text, Int32(statement.types.count), statement.types) == 1 else {
+        guard
+            libpq.pointee.PQsendPrepare(handle, statement.name, text, Int32(statement.types.count), statement.types)
+                == 1
+        else {
             throw notSent()
         }
         expected.append(.prepared(statement))
@@ -111,7 +116,9 @@ final class PostgresSession {
     /// Forgets all prepared statements when there are too many. Only outside a transaction.
     func boundStatements() throws {
         guard preparedOnServer > capacity else { return }
-        guard PQsendQueryParams(handle, "DEALLOCATE ALL", 0, nil, nil, nil, nil, 1) == 1 else { throw notSent() }
+        guard libpq.pointee.PQsendQueryParams(handle, "DEALLOCATE ALL", 0, nil, nil, nil, nil, 1) == 1 else {
+            throw notSent()
+        }
         expected.append(.discarded)
         try sendSync()  // else it would count as the next transaction's first statement
         statements = [:]
@@ -119,7 +126,7 @@ final class PostgresSession {
     }
 
     private func notSent() -> DatabaseError {
-        guard PQstatus(handle) == CONNECTION_OK else {
+        guard libpq.pointee.PQstatus(handle) == CONNECTION_OK else {
             isLost = true
             return PostgresErrors.lost(handle)
         }
@@ -129,7 +136,7 @@ final class PostgresSession {
     /// Ends what was sent as one unit of error handling and lets it go, without reading the answers.
     func sendSync() throws {
         guard !isLost else { throw PostgresErrors.lost(handle) }
-        guard PQpipelineSync(handle) == 1 else { throw notSent() }
+        guard libpq.pointee.PQpipelineSync(handle) == 1 else { throw notSent() }
         expected.append(.sync)
     }
 
@@ -154,24 +161,24 @@ final class PostgresSession {
 
     /// Reads the answer to one thing sent; false when there will be no more.
     private func read(_ expectation: Expected, into answers: inout Answers) -> Bool {
-        guard let result = PQgetResult(handle) else {
+        guard let result = libpq.pointee.PQgetResult(handle) else {
             isLost = true
             return false
         }
         if case .sync = expectation {
-            defer { PQclear(result) }
-            if PQresultStatus(result) == PGRES_PIPELINE_SYNC { return true }
+            defer { libpq.pointee.PQclear(result) }
+            if libpq.pointee.PQresultStatus(result) == PGRES_PIPELINE_SYNC { return true }
             isLost = true
             return false
         }
         note(PostgresResult(result), for: expectation, in: &answers)
-        while !isLost, let extra = PQgetResult(handle) {
+        while !isLost, let extra = libpq.pointee.PQgetResult(handle) {
             // Nothing but an error that ends the connection can follow.
-            if PQresultStatus(extra) == PGRES_FATAL_ERROR, answers.error == nil {
+            if libpq.pointee.PQresultStatus(extra) == PGRES_FATAL_ERROR, answers.error == nil {
                 answers.error = PostgresErrors.error(of: extra)
             }
-            PQclear(extra)
-            if PQstatus(handle) != CONNECTION_OK { isLost = true }
+            libpq.pointee.PQclear(extra)
+            if libpq.pointee.PQstatus(handle) != CONNECTION_OK { isLost = true }
         }
         return !isLost
     }
@@ -192,7 +199,7 @@ final class PostgresSession {
         default:
             if case .commit = expectation {} else if result.isServerError { answers.failedBeforeCommit = true }
             if answers.error == nil { answers.error = result.error }
-            if PQstatus(handle) != CONNECTION_OK { isLost = true }
+            if libpq.pointee.PQstatus(handle) != CONNECTION_OK { isLost = true }
         }
     }
 }

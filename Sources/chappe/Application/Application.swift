@@ -100,7 +100,9 @@ struct Application: Sendable {
                 logger.error("work from before the stop not resumed", metadata: ["error": "\(error)"])
             }
             async let sweeping: Void = media.run(logger: Logger(label: "chappe.media"))
+            async let pages: Void = ProgramPages.run()
             await activity.run()
+            await pages
             await sweeping
         }
     }
