@@ -28,7 +28,7 @@ public struct ErrorRenderer: Sendable {
     }
 
     /// The response to an error. What clients are told never holds details of an error that nobody foresaw.
-    public func response(to error: any Error, request: HTTPRequest) -> HTTPResponse {
+    public func response(to error: any Error, request: RequestID, method: HTTPMethod) -> HTTPResponse {
         switch error {
         case let error as MatrixError: return .error(error)
         case is CancellationError, is ClientGone: return Self.unavailable(retryAfterSeconds: 1)
@@ -36,7 +36,7 @@ public struct ErrorRenderer: Sendable {
             logger.warning(
                 "temporarily unavailable",
                 metadata: [
-                    "request": "\(request.id)", "retry_after_s": "\(error.retryAfterSeconds)",
+                    "request": "\(request)", "retry_after_s": "\(error.retryAfterSeconds)",
                     "error": "\(type(of: error))",
                 ])
             return Self.unavailable(retryAfterSeconds: error.retryAfterSeconds)
@@ -45,28 +45,30 @@ public struct ErrorRenderer: Sendable {
                 // Clients may try again; whoever runs the server must learn why.
                 if known.status >= 500 {
                     logger.warning(
-                        "temporarily unavailable", metadata: ["request": "\(request.id)", "error": "\(error)"])
+                        "temporarily unavailable", metadata: ["request": "\(request)", "error": "\(error)"])
                 }
                 return .error(known)
             }
             logger.error(
                 "request failed",
                 metadata: [
-                    "request": "\(request.id)", "method": "\(request.method.rawValue)",
+                    "request": "\(request)", "method": "\(method.rawValue)",
                     "error": "\(type(of: error)): \(error)",
                 ])
             var answer = MatrixError.internalError
-            answer.message = "Internal server error (request \(request.id))"
+            answer.message = "Internal server error (request \(request))"
             return .error(answer)
         }
     }
 
-    /// What the handler answers, or the response to what it throws.
-    func respond(to request: HTTPRequest, with handler: RequestHandler) async -> HTTPResponse {
+    /// What `work` answers, or the response to what it throws.
+    func respond(
+        to request: RequestID, _ method: HTTPMethod, with work: () async throws -> HTTPResponse
+    ) async -> HTTPResponse {
         do {
-            return try await handler(request)
+            return try await work()
         } catch {
-            return response(to: error, request: request)
+            return response(to: error, request: request, method: method)
         }
     }
 

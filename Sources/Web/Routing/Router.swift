@@ -77,10 +77,10 @@ public final class Router: @unchecked Sendable {
         let request = HTTPRequest(
             method: method, target: target, query: query, headers: headers, body: body, pathParameters: match.parameters
         )
-        var response = await errors.respond(to: request, with: match.entry.handler)
+        var response = await errors.respond(to: request.id, method) { try await match.entry.handler(request) }
         while case .parked(let parked) = response.body {
             await withCheckedContinuation { continuation in parked.park { continuation.resume() } }
-            response = await errors.respond(to: request) { _ in try await parked.resume() }
+            response = await errors.respond(to: request.id, method) { try await parked.resume() }
         }
         return response
     }

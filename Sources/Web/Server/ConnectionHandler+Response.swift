@@ -7,10 +7,10 @@ extension ConnectionHandler {
     static let pieceBytes = 64 << 10
 
     /// Writes a handler's response. Called from the request's task.
-    func deliver(_ response: HTTPResponse, for exchange: Exchange, of request: HTTPRequest) async {
+    func deliver(_ response: HTTPResponse, for exchange: Exchange) async {
         switch response.body {
         case .empty: onLoop { self.send(response, for: exchange) }
-        case .parked(let parked): onLoop { self.park(parked, exchange, request) }
+        case .parked(let parked): onLoop { self.park(parked, exchange) }
         case .bytes(let bytes) where bytes.count <= Self.pieceBytes || exchange.method == .head:
             onLoop { self.send(response, for: exchange) }
         case .bytes(let bytes):

@@ -34,7 +34,8 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {
     var current: Exchange?
     /// The writer of a streamed response, waiting for the client to take some.
     var blockedWriter: UnsafeContinuation<Void, any Error>?
-    private var waiting = CircularBuffer<HTTPServerRequestPart>()
+    /// Empty for most clients.
+    private var waiting = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 1)
     private var phase = Phase.readingHead
     private var deadline = NIODeadline.distantFuture
     private var requestCount: UInt64 = 0
@@ -93,7 +94,7 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {
         }
         exchange.bodyStream?.finish(.failure(CancellationError()))
         exchange.task?.cancel()
-        exchange.parked.take()?.response.leave()
+        exchange.parked.take()?.leave()
         blockedWriter.take()?.resume(throwing: ClientGone())
     }
 
@@ -209,17 +210,18 @@ final class ConnectionHandler: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func start(_ exchange: Exchange, body: RequestBody) {
+        let parts = exchange.takeParts()
         let request = HTTPRequest(
-            method: exchange.method, target: exchange.target, query: exchange.query, headers: exchange.headers,
-            body: body,
-            pathParameters: exchange.match.parameters, origin: origin, id: exchange.id)
-        run(exchange, request, exchange.entry.handler)
+            method: exchange.method, target: exchange.target, query: parts.query, headers: parts.headers, body: body,
+            pathParameters: parts.parameters, origin: origin, id: exchange.id)
+        let handler = exchange.entry.handler
+        run(exchange) { try await handler(request) }
     }
 
-    func run(_ exchange: Exchange, _ request: HTTPRequest, _ handler: @escaping RequestHandler) {
+    func run(_ exchange: Exchange, _ work: @escaping @Sendable () async throws -> HTTPResponse) {
         exchange.task = Task(executorPreference: loop.executor) { [server] in
-            let response = await server.errors.respond(to: request, with: handler)
-            await self.deliver(response, for: exchange, of: request)
+            let response = await server.errors.respond(to: exchange.id, exchange.method, with: work)
+            await self.deliver(response, for: exchange)
         }
     }
 

@@ -9,11 +9,9 @@ final class Exchange: @unchecked Sendable {
     let isHTTP10: Bool
     let acceptsGzip: Bool
     let start: NIODeadline
-    /// The parts of the request that its handler will get.
-    let match: RouteMatch
     let target: String
-    let query: QueryItems
-    let headers: HTTPHeaders
+    /// What only the handler needs.
+    private var parts: (parameters: PathParameters, query: QueryItems, headers: HTTPHeaders)
 
     /// Whether the connection may serve another request afterwards.
     var keepAlive: Bool
@@ -28,7 +26,7 @@ final class Exchange: @unchecked Sendable {
 
     var task: Task<Void, Never>?
     /// What the request waits for while it has no task.
-    var parked: (response: any ParkedResponse, request: HTTPRequest)?
+    var parked: (any ParkedResponse)?
     var status = 0
     var sentBytes = 0
     var responseStarted = false
@@ -43,11 +41,9 @@ final class Exchange: @unchecked Sendable {
     ) {
         self.id = id
         self.method = method
-        match = target.match
         entry = target.match.entry
         self.target = target.target
-        query = target.query
-        headers = HTTPHeaders(head.headers)
+        parts = (target.match.parameters, target.query, HTTPHeaders(head.headers))
         isHTTP10 = head.version.minor == 0
         acceptsGzip = Self.acceptsGzip(head.headers)
         // After a request to change protocols the parser reads no further.
@@ -55,6 +51,12 @@ final class Exchange: @unchecked Sendable {
         awaitsContinue =
             !isHTTP10 && head.headers.first(name: "expect").map { $0.lowercased() == "100-continue" } ?? false
         start = .now()
+    }
+
+    /// The parts of the request that its handler gets; once, so that they take no memory while it waits.
+    func takeParts() -> (parameters: PathParameters, query: QueryItems, headers: HTTPHeaders) {
+        defer { parts = (PathParameters(), .none, [:]) }
+        return parts
     }
 
     /// [RFC 9110, section 12.5.3](https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3).
