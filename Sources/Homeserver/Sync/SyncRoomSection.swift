@@ -41,17 +41,19 @@ extension SyncService {
     ///
     /// - Parameters:
     ///   - known: All events in `(since, through]`, oldest first, if they are at hand.
-    ///   - page: The newest of them, newest first, as many as ``timelinePage(_:)`` says, if they are at hand.
+    ///   - page: The newest of them, newest first, as many as `pageSize` says, if they are at hand.
+    ///   - pageSize: How many events are read at once; `nil` for what ``timelinePage(_:)`` says.
     ///   - since: Where the client's knowledge ends; `nil` if it has none.
     ///   - checkVisibility: Whether there may be events that the user must not see.
     ///   - isJoined: Whether the user is known to be in the room.
     ///   - current: State that the user is told in any case: its events are shown even where history is hidden.
     func timeline(
         _ room: RoomNumber, _ request: SyncRequest, known: [StoredEvent]?, page: [StoredEvent]? = nil,
-        since: StreamPosition?, through: StreamPosition, checkVisibility: Bool, isJoined: Bool, current: StateMap,
-        ignored: Set<UserID>
+        pageSize: Int? = nil, since: StreamPosition?, through: StreamPosition, checkVisibility: Bool, isJoined: Bool,
+        current: StateMap, ignored: Set<UserID>
     ) async throws -> (events: [StoredEvent], isLimited: Bool, prevBatch: SyncToken) {
         let limit = timelineLimit(request.filter)
+        let pageSize = pageSize ?? Self.timelinePage(limit)
         let id = try await store.room(room)
         let filter = request.filter.room.timeline
         func allowed(_ event: StoredEvent) -> Bool {
@@ -86,11 +88,11 @@ extension SyncService {
                     let last = cursor
                     page = try await store.read {
                         try $0.events.timeline(
-                            room, after: floor, through: last, limit: Self.timelinePage(limit), newestFirst: true
+                            room, after: floor, through: last, limit: pageSize, newestFirst: true
                         )
                     }
                 }
-                reachedEnd = page.count < Self.timelinePage(limit)
+                reachedEnd = page.count < pageSize
                 let visible =
                     checkVisibility ? try await visible(page, room, request.user, isJoined: isJoined, current) : page
                 found += visible.filter(allowed)

@@ -164,9 +164,9 @@ extension SyncService {
         response.accountData = changes.accountData.filter { data in
             data.room == nil && request.filter.accountData.allows(type: EventType(data.type), sender: nil)
         }
-        let met = try await peopleMet(changes, rooms, request, since: since.position)
+        let met = try await peopleMet(changes, rooms, request.user, since: since.position)
         try await addPresence(changes.presence.union(met.joined), request, to: &response)
-        try await addDeviceLists(changes, met, request, to: &response)
+        (response.devicesChanged, response.devicesLeft) = try await deviceLists(changes, met, request.user)
         try await addDevice(
             request, since: since, end: end, changed: changes.hasKeyCounts && isComplete, hasMessages: mayHaveMessages,
             to: &response
@@ -181,7 +181,7 @@ extension SyncService {
     }
 
     /// Whether a user who is joined was not at `position`.
-    private func isNewlyJoined(_ entry: UserRooms.Entry, _ changed: Bool, _ position: StreamPosition) async throws
+    func isNewlyJoined(_ entry: UserRooms.Entry, _ changed: Bool, _ position: StreamPosition) async throws
         -> Bool
     {
         guard changed, entry.position > position else { return false }
@@ -196,7 +196,7 @@ extension SyncService {
     }
 
     /// Whether a user who has left was joined at `position`.
-    private func wasJoined(_ leave: StoredEvent, at position: StreamPosition) async throws -> Bool {
+    func wasJoined(_ leave: StoredEvent, at position: StreamPosition) async throws -> Bool {
         var event: StoredEvent? = leave
         while let current = event, let place = current.position, place > position {
             event = try await current.replaces.asyncMap { try await store.event($0) } ?? nil
@@ -205,7 +205,7 @@ extension SyncService {
     }
 
     /// The state of a room as it was at a place of the journal.
-    private func stateAt(_ position: StreamPosition, in room: RoomNumber) async throws -> StateMap? {
+    func stateAt(_ position: StreamPosition, in room: RoomNumber) async throws -> StateMap? {
         guard let state = try await store.read({ try $0.events.roomState(of: room, at: position) }) else { return nil }
         return try await store.state(state)
     }
@@ -277,7 +277,7 @@ extension SyncService {
     }
 
     /// What a user who is invited or has knocked is told of a room.
-    private func strippedState(
+    func strippedState(
         _ room: RoomNumber, for user: Requester, membership: StoredEvent
     ) async throws -> StrippedState {
         let told = try await store.read { try $0.graph.strippedState(of: room, for: user.number) }
@@ -361,72 +361,6 @@ extension SyncService {
         // Those that did not fit wait for the next request, and must not be taken for delivered.
         if messages.count >= Self.messageLimit, let last = messages.last {
             response.next = SyncToken(end.position, typing: end.typing, message: last.position)
-        }
-    }
-
-    /// Whom a user has met, or meets no more.
-    private struct PeopleMet {
-        /// Who has come into the user's rooms, or was there when the user came.
-        var joined: Set<UserNumber> = []
-        /// Who has been invited there: what is said from now on may be encrypted for them.
-        var invited: Set<UserNumber> = []
-        /// Who has gone from there, or was there when the user went.
-        var gone: Set<UserNumber> = []
-    }
-
-    private func peopleMet(
-        _ changes: SyncChanges, _ rooms: UserRooms, _ request: SyncRequest, since: StreamPosition
-    ) async throws -> PeopleMet {
-        var met = PeopleMet()
-        for (room, events) in changes.events where rooms.rooms[room]?.membership == .join {
-            for event in events where event.event.type == .member {
-                guard let user = event.event.stateKey.flatMap({ UserID($0.string) }), user != request.user.id,
-                    let number = try await store.number(of: user)
-                else { continue }
-                let before = try await membershipBefore(event)
-                switch Membership(of: event.event) {
-                case .join: if before != .join { met.joined.insert(number) }
-                case .invite: if before != .invite { met.invited.insert(number) }
-                default: if before == .join || before == .invite { met.gone.insert(number) }
-                }
-            }
-        }
-        for room in changes.ownMemberships {
-            guard let entry = rooms.rooms[room] else { continue }
-            let members = try await store.read { try $0.memberships.users(in: room, .join) }
-            if entry.membership == .join {
-                if try await isNewlyJoined(entry, true, since) { met.joined.formUnion(members) }
-            } else if entry.membership == .leave || entry.membership == .ban {
-                met.gone.formUnion(members)
-            }
-        }
-        met.joined.remove(request.user.number)
-        met.gone.remove(request.user.number)
-        return met
-    }
-
-    /// The membership in whose place a membership event came.
-    private func membershipBefore(_ event: StoredEvent) async throws -> Membership? {
-        guard let replaced = event.replaces, let before = try await store.event(replaced) else { return nil }
-        return Membership(of: before.event)
-    }
-
-    /// Whose devices the client has to look at again, and whose it may forget.
-    ///
-    /// [Tracking device lists](https://spec.matrix.org/v1.19/client-server-api/#tracking-the-device-list-for-a-user)
-    private func addDeviceLists(
-        _ changes: SyncChanges, _ met: PeopleMet, _ request: SyncRequest, to response: inout SyncResponse
-    ) async throws {
-        let me = request.user.number
-        let candidates = changes.deviceLists.union(met.joined)
-        let asked = Array(candidates.union(met.gone).subtracting([me]))
-        let sharing =
-            asked.isEmpty ? [] : Set(try await store.read { try $0.memberships.sharing(with: me, among: asked) })
-        var changed = candidates.intersection(sharing).union(met.invited)
-        if changes.deviceLists.contains(me) { changed.insert(me) }
-        for user in changed.sorted() { response.devicesChanged.append(try await store.user(user)) }
-        for user in met.gone.subtracting(sharing).subtracting(met.invited).sorted() {
-            response.devicesLeft.append(try await store.user(user))
         }
     }
 }

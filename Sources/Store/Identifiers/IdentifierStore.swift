@@ -94,6 +94,29 @@ public struct IdentifierReader {
         return key
     }
 
+    /// The types and state keys behind numbers.
+    public func stateKeys(_ numbers: [StateKeyNumber]) throws -> [StateKeyNumber: StateKey] {
+        var found: [StateKeyNumber: StateKey] = [:]
+        found.reserveCapacity(numbers.count)
+        var missing: [StateKeyNumber] = []
+        for number in numbers {
+            if let key = cache.keysByNumber[number] { found[number] = key } else { missing.append(number) }
+        }
+        guard !missing.isEmpty else { return found }
+        try sql.forEach("SELECT num, type, state_key FROM state_keys WHERE num IN list($1)", missing.sqlList) { row in
+            let number = try row.number(0, as: StateKeyNumber.self)
+            let key = StateKey(EventType(try row.text(1)), try row.text(2))
+            found[number] = key
+            if !(sql is WriteTransaction) { cache.remember(key, number) }
+        }
+        return found
+    }
+
+    /// The numbers of the state keys that events of a type have had anywhere, `limit` of them at the most.
+    public func stateKeys(of type: EventType, limit: Int) throws -> [StateKeyNumber] {
+        try sql.all("SELECT num FROM state_keys WHERE type = $1 LIMIT $2", type, limit) { try $0.number(0) }
+    }
+
     // Inside a write the row may be one that is rolled back yet.
     private func rememberIfCommitted(_ user: UserID, _ number: UserNumber) {
         if !(sql is WriteTransaction) { cache.remember(user, number) }

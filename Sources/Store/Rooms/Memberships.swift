@@ -173,6 +173,21 @@ public struct MembershipReader {
         return counts
     }
 
+    /// How many users have which membership of some rooms.
+    public func counts(in rooms: [RoomNumber]) throws -> [RoomNumber: [Membership: Int]] {
+        var counts: [RoomNumber: [Membership: Int]] = [:]
+        try sql.forEach(
+            """
+            SELECT room_num, membership, COUNT(*) FROM memberships WHERE room_num IN list($1)
+            GROUP BY room_num, membership
+            """, rooms.sqlList
+        ) { row in
+            guard let membership = Membership(code: try row.int(1)) else { return }
+            counts[try row.number(0), default: [:]][membership] = Int(try row.int(2))
+        }
+        return counts
+    }
+
     /// Everyone who is joined to a room that `user` is joined to, `user` included.
     public func usersSharingRooms(with user: UserNumber) throws -> [UserNumber] {
         try sql.all(

@@ -33,6 +33,25 @@ public struct RoomReader {
         )
     }
 
+    /// Those of the rooms that exist, in no particular order.
+    public func rooms(_ numbers: [RoomNumber]) throws -> [RoomRecord] {
+        try sql.all(
+            """
+            SELECT num, room_id, version, head, state, position, published, blocked FROM rooms WHERE num IN list($1)
+            """, numbers.sqlList, map: decode
+        )
+    }
+
+    /// The last position at which each of the rooms changed.
+    public func positions(of rooms: [RoomNumber]) throws -> [RoomNumber: StreamPosition] {
+        var positions: [RoomNumber: StreamPosition] = [:]
+        positions.reserveCapacity(rooms.count)
+        try sql.forEach("SELECT num, position FROM rooms WHERE num IN list($1)", rooms.sqlList) { row in
+            positions[try row.number(0)] = try row.number(1, as: StreamPosition.self)
+        }
+        return positions
+    }
+
     /// Rooms in the order in which this server came to know them.
     public func rooms(after: RoomNumber?, limit: Int) throws -> [RoomNumber] {
         try sql.all("SELECT num FROM rooms WHERE num > $1 ORDER BY num LIMIT $2", after ?? RoomNumber(0), limit) {

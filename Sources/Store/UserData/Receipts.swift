@@ -17,6 +17,8 @@ public struct ReceiptReader {
     private static let columns = "room_num, user_num, type, thread, event_id, event_position, ts, position"
     private static let ofUser = SQL(
         "SELECT \(columns) FROM receipts WHERE room_num = $1 AND user_num = $2 ORDER BY type, thread")
+    private static let ofUserInRooms = SQL(
+        "SELECT \(columns) FROM receipts WHERE room_num IN list($1) AND user_num = $2 ORDER BY room_num, type, thread")
     private static let one = SQL(
         "SELECT \(columns) FROM receipts WHERE room_num = $1 AND user_num = $2 AND type = $3 AND thread = $4")
     // What others may not see of a receipt is left out here, so that nobody has to remember it.
@@ -34,6 +36,11 @@ public struct ReceiptReader {
     /// A user's receipts in a room, public and private, of every thread.
     public func receipts(of user: UserNumber, in room: RoomNumber) throws -> [StoredReceipt] {
         try sql.all(Self.ofUser, room, user, map: decode)
+    }
+
+    /// A user's receipts in some rooms, public and private, of every thread.
+    public func receipts(of user: UserNumber, in rooms: [RoomNumber]) throws -> [StoredReceipt] {
+        try sql.all(Self.ofUserInRooms, rooms.sqlList, user, map: decode)
     }
 
     /// A user's receipt of that type and thread (`nil` for the whole room), or `nil`.
