@@ -18,10 +18,11 @@ public struct SyncToken: Sendable, Hashable {
         self.message = message ?? position
     }
 
-    /// The token of that text.
+    /// The token of that text. What follows a dot says where a connection of sliding sync stands (``SlidingPosition``): it is the same place.
     ///
     /// - Throws: 400 `M_INVALID_PARAM` if it is none of ours.
     public init(parsing text: String) throws {
+        let text = text.prefix { $0 != "." }
         let parts = text.dropFirst().split(separator: "_", omittingEmptySubsequences: false).map { Int64($0) }
         guard text.utf8.first == UInt8(ascii: "s"), (1...3).contains(parts.count), !parts.contains(nil),
             let position = parts[0]

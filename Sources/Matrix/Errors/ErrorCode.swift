@@ -68,6 +68,8 @@ extension ErrorCode {
     public static let unauthorized: ErrorCode = "M_UNAUTHORIZED"
     /// `M_UNKNOWN`.
     public static let unknown: ErrorCode = "M_UNKNOWN"
+    /// `M_UNKNOWN_POS`.
+    public static let unknownPosition: ErrorCode = "M_UNKNOWN_POS"
     /// `M_UNKNOWN_TOKEN`.
     public static let unknownToken: ErrorCode = "M_UNKNOWN_TOKEN"
     /// `M_UNRECOGNIZED`.
