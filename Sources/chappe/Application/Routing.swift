@@ -110,7 +110,8 @@ struct Routing {
         addUserData(to: router)
         MediaEndpoints(media: services.media, servesLegacy: configuration.media.servesLegacy)
             .register(on: router, in: environment)
-        router.addSyncRoutes(sync: services.sync, filters: services.users.filters, in: environment)
+        router.addSyncRoutes(
+            sync: services.sync, sliding: services.slidingSync, filters: services.users.filters, in: environment)
     }
 
     private func addUserData(to router: Router) {

@@ -15,6 +15,7 @@ struct Services: Sendable {
     let users: UserServices
     let keys: KeyServices
     let sync: SyncService
+    let slidingSync: SlidingSyncService
     let media: MediaService
     /// What goes out to other servers and comes in from them; `nil` if federation is off.
     let traffic: FederationTraffic?
@@ -90,6 +91,7 @@ struct Services: Sendable {
         let counts = KeyCounts(store: store)
         let inboxes = ToDeviceInboxes(store: store)
         let ignored = IgnoredUsers(store: store)
+        let roomFacts = RoomFactsCache(store: store)
         let activeUsers = ActiveUsers(store: store)
         let directorySource = StoredRoomDirectory(store: store)
         let remoteDirectory: any RemoteDirectory = federation?.client ?? NoRemoteDirectory()
@@ -177,6 +179,7 @@ struct Services: Sendable {
             typing: typing,
             presence: configuration.presenceIsEnabled ? presence : nil, clock: clock
         )
+        slidingSync = SlidingSyncService(sync: sync, facts: roomFacts)
         if let federation, let roomServers, let outbox, let remoteDevices {
             traffic = FederationTraffic(
                 federation, store: store, rooms: rooms, servers: roomServers, users: users, keys: keys,
