@@ -19,5 +19,6 @@ public enum Schema {
         .services,
         .addresses,
         .keyDocuments,
+        .relations,
     ]
 }

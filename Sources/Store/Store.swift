@@ -21,6 +21,8 @@ public final class Store: Sendable {
     /// Rooms whose memberships are not all known yet.
     let partial = Mutex<[RoomNumber: PartialJoin]>([:])
     private let membershipListeners = Mutex<[@Sendable (MembershipChange) -> Void]>([])
+    /// In which rooms events relate to others.
+    let relatedRooms = RelatedRooms()
     /// Who asked to be forgotten.
     public let erasedUsers: ErasedUsers
 

@@ -70,7 +70,10 @@ struct RoomCommit {
                 room: head.number, position: place, state: state?.number, roomState: roomState?.number
             )
             try writer.events.insert(stored)
-            if place != nil { try writer.expiringEvents.note(stored) }
+            if place != nil {
+                try writer.expiringEvents.note(stored)
+                try writer.relations.note(stored)
+            }
             written[planned.number] = stored
             if planned.isFromElsewhere {
                 try writer.graph.removeBackwardExtremity(planned.event.eventID, of: head.number)

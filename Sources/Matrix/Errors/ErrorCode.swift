@@ -28,6 +28,8 @@ extension ErrorCode {
     public static let cannotLeaveServerNoticeRoom: ErrorCode = "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM"
     /// `M_CANNOT_OVERWRITE_MEDIA`.
     public static let cannotOverwriteMedia: ErrorCode = "M_CANNOT_OVERWRITE_MEDIA"
+    /// `M_DUPLICATE_ANNOTATION`.
+    public static let duplicateAnnotation: ErrorCode = "M_DUPLICATE_ANNOTATION"
     /// `M_EXCLUSIVE`.
     public static let exclusive: ErrorCode = "M_EXCLUSIVE"
     /// `M_FORBIDDEN`.

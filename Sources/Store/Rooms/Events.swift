@@ -227,7 +227,10 @@ public struct EventWriter {
             "UPDATE events SET state = $1, room_state = $2, replaces = $3, status = $4, position = $5 WHERE num = $6",
             state, roomState, replaces, stored.status.rawValue, stored.position, event.number
         )
-        if isRejected { try writer.journal.withdraw(event) }
+        if isRejected {
+            try writer.journal.withdraw(event)
+            try writer.relations.forget(event)
+        }
         let store = writer.store
         writer.sql.onCommit {
             store.eventCache.insert(stored)
@@ -241,6 +244,7 @@ public struct EventWriter {
         try writer.sql.execute(
             "UPDATE events SET json = $1, redacted_by = $2 WHERE num = $3", redacted.bytes, redaction, target.number
         )
+        try writer.relations.forget(target)
         let store = writer.store
         writer.sql.onCommit {
             store.eventCache.insert(stored)

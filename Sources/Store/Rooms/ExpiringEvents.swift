@@ -41,6 +41,7 @@ public struct ExpiringEventWriter {
         let stored = target.showing(redacted)
         try writer.sql.execute("UPDATE events SET json = $1 WHERE num = $2", redacted.bytes, target.number)
         try forget(target.number)
+        try writer.relations.forget(target)
         let store = writer.store
         writer.sql.onCommit {
             store.eventCache.insert(stored)

@@ -90,6 +90,7 @@ struct Application: Sendable {
         let media = services.media
         let accounts = services.accounts
         let selfDestruction = services.users.selfDestruction
+        let relations = RelationBacklog(store: services.store, logger: Logger(label: "chappe.rooms"))
         let logger = logger
         background = Task {
             do {
@@ -101,9 +102,11 @@ struct Application: Sendable {
             }
             async let sweeping: Void = media.run(logger: Logger(label: "chappe.media"))
             async let pages: Void = ProgramPages.run()
+            async let noting: Void = relations.run()
             await activity.run()
             await pages
             await sweeping
+            await noting
         }
     }
 
