@@ -40,5 +40,7 @@ public struct RoomEndpoints: Sendable {
         router.add(GetEvent(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetMessages(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetContext(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetRelations(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetThreads(rooms: rooms, rendering: rendering), in: environment)
     }
 }

@@ -24,10 +24,19 @@ public struct Viewer: Sendable {
 /// Events with what has to be said beside them, ready to be written for one viewer.
 public struct RenderedEvents: Sendable {
     private let related: [EventNumber: StoredEvent]
+    private let relations: BundledRelations
     private let viewer: Viewer
 
-    /// Loads what the events refer to: what they replaced, what redacted them.
-    public init(_ events: some Sequence<StoredEvent>, for viewer: Viewer, store: Store) async throws {
+    /// Loads what the events refer to: what they replaced, what redacted them; and what relates to them.
+    ///
+    /// - Parameter parents: Those with which it is told what relates to them; all of them if `nil`.
+    public init(
+        _ events: some Collection<StoredEvent>, for viewer: Viewer, store: Store,
+        withRelationsOf parents: [StoredEvent]? = nil
+    ) async throws {
+        let parents = parents ?? Array(events)
+        relations =
+            parents.isEmpty ? BundledRelations() : try await BundledRelations(parents, for: viewer, store: store)
         var wanted: Set<EventNumber> = []
         for event in events {
             if let replaces = event.replaces { wanted.insert(replaces) }
@@ -42,6 +51,14 @@ public struct RenderedEvents: Sendable {
     /// [ClientEvent](https://spec.matrix.org/v1.19/client-server-api/#room-event-format)
     public func write(
         _ stored: StoredEvent, into writer: inout JSONWriter, includeRoomID: Bool, membership: Membership? = nil
+    ) {
+        write(stored, into: &writer, includeRoomID: includeRoomID, membership: membership, isChild: false)
+    }
+
+    /// - Parameter isChild: Whether it is told with another that it relates to: a thread is not told within a thread.
+    private func write(
+        _ stored: StoredEvent, into writer: inout JSONWriter, includeRoomID: Bool, membership: Membership?,
+        isChild: Bool
     ) {
         stored.event.writeClient(into: &writer, includeRoomID: includeRoomID) { writer in
             writer.rawKey("age")
@@ -66,6 +83,48 @@ public struct RenderedEvents: Sendable {
                     writer.member("age", max(0, viewer.now - redaction.event.originServerTS))
                 }
             }
+            if let bundle = relations[stored.number] {
+                write(bundle, into: &writer, includeRoomID: includeRoomID, isChild: isChild)
+            }
         }
+    }
+
+    private func write(
+        _ bundle: BundledRelations.Bundle, into writer: inout JSONWriter, includeRoomID: Bool, isChild: Bool
+    ) {
+        let thread = isChild ? nil : bundle.thread
+        guard thread != nil || bundle.replacement != nil || !bundle.references.isEmpty else { return }
+        func child(_ event: StoredEvent, _ writer: inout JSONWriter) {
+            write(event, into: &writer, includeRoomID: includeRoomID, membership: nil, isChild: true)
+        }
+        writer.rawKey("m.relations")
+        writer.beginObject()
+        if let replacement = bundle.replacement {
+            writer.rawKey("m.replace")
+            child(replacement, &writer)
+        }
+        if let thread {
+            writer.rawKey("m.thread")
+            writer.beginObject()
+            writer.rawKey("latest_event")
+            child(thread.last, &writer)
+            writer.member("count", Int64(thread.count))
+            writer.member("current_user_participated", thread.hasParticipated)
+            writer.endObject()
+        }
+        if !bundle.references.isEmpty {
+            writer.rawKey("m.reference")
+            writer.beginObject()
+            writer.rawKey("chunk")
+            writer.beginArray()
+            for reference in bundle.references {
+                writer.beginObject()
+                writer.member("event_id", reference)
+                writer.endObject()
+            }
+            writer.endArray()
+            writer.endObject()
+        }
+        writer.endObject()
     }
 }

@@ -166,12 +166,13 @@ extension RoomService {
                 try $0.events.timeline(number, after: after, through: through, limit: limit, newestFirst: backward)
             }
             let visible = try await visibility.visible(page, in: number, to: user.number, id: user.id)
-            found += visible.filter { event in
+            let allowed = visible.filter { event in
                 event.status == .accepted
                     && filter.allows(
                         type: event.event.type, sender: event.event.sender, room: room, content: event.event.content
                     )
             }
+            found += try await filter.related(allowed, store: store)
             isExhausted = page.count < limit
             if let last = page.last?.position {
                 if backward { cursor.through = StreamPosition(last.rawValue - 1) } else { cursor.after = last }
@@ -202,7 +203,7 @@ extension RoomService {
     }
 
     /// The last place of the timeline that a user may ask for.
-    private func readableEnd(_ room: RoomNumber, by user: Requester) async throws -> StreamPosition {
+    func readableEnd(_ room: RoomNumber, by user: Requester) async throws -> StreamPosition {
         let record = try await store.read { try $0.memberships.membership(of: user.number, in: room) }
         if let record, record.membership == .leave || record.membership == .ban, !record.isForgotten,
             let left = try await store.event(record.event), try await wasIn(left)
@@ -253,12 +254,13 @@ extension RoomService {
             )
         }
         func allowed(_ events: [StoredEvent]) async throws -> [StoredEvent] {
-            try await visibility.visible(events, in: number, to: user.number, id: user.id).filter { event in
+            let seen = try await visibility.visible(events, in: number, to: user.number, id: user.id).filter { event in
                 event.status == .accepted
                     && filter.allows(
                         type: event.event.type, sender: event.event.sender, room: room, content: event.event.content
                     )
             }
+            return try await filter.related(seen, store: store)
         }
         let visibleBefore = try await allowed(before)
         let visibleAfter = try await allowed(after)

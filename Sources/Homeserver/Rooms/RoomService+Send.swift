@@ -31,7 +31,11 @@ extension RoomService {
             transaction: transaction(transactionID, "send/\(type)", of: sender),
             timestamp: timestamp
         )
-        return try await submit(draft, to: number).id
+        guard let relation = Relation(content: content) else { return try await submit(draft, to: number).id }
+        return try await submit(number) { [self] view in
+            try await checkRelation(relation, of: draft, view)
+            return [draft]
+        }.id
     }
 
     /// Redacts an event.

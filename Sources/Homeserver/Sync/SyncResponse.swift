@@ -27,7 +27,9 @@ struct SyncResponse: Sendable {
         let viewer = Viewer(request.user, now: now)
         let sections = joined + left
         let events = sections.flatMap { $0.section.timeline + $0.section.state }
-        let rendered = try await RenderedEvents(events, for: viewer, store: store)
+        // Who has been told everything before has been told what relates to what.
+        let parents = sections.flatMap { $0.section.isLimited ? $0.section.timeline : [] }
+        let rendered = try await RenderedEvents(events, for: viewer, store: store, withRelationsOf: parents)
         let shape = EventShape(request.filter)
         var writer = JSONWriter(capacity: 512 + events.count * 700)
         writer.beginObject()

@@ -68,7 +68,7 @@ extension SyncService {
         if let known {
             let visible =
                 checkVisibility ? try await visible(known, room, request.user, isJoined: isJoined, current) : known
-            found = visible.filter(allowed)
+            found = try await filter.related(visible.filter(allowed), store: store)
             if found.count > limit {
                 isLimited = true
                 found = Array(found.suffix(limit))
@@ -95,7 +95,7 @@ extension SyncService {
                 reachedEnd = page.count < pageSize
                 let visible =
                     checkVisibility ? try await visible(page, room, request.user, isJoined: isJoined, current) : page
-                found += visible.filter(allowed)
+                found += try await filter.related(visible.filter(allowed), store: store)
                 if let oldest = page.last?.position {
                     cursor = StreamPosition(oldest.rawValue - 1)
                     first = oldest

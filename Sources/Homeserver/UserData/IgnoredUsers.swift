@@ -35,7 +35,7 @@ public final class IgnoredUsers: Sendable {
         return ignored
     }
 
-    private static func load(_ user: UserNumber, _ reader: StoreReader) throws -> Set<UserID> {
+    static func load(_ user: UserNumber, _ reader: StoreReader) throws -> Set<UserID> {
         let item = try reader.accountData.item(of: user, room: nil, type: AccountDataType.ignoredUserList)
         return item.map { parse($0.data.content) } ?? []
     }
