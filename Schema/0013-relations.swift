@@ -19,7 +19,8 @@ extension Migration {
                 annotation_key TEXT,
                 is_valid INTEGER NOT NULL DEFAULT 1
             );
-            CREATE INDEX relations_by_target ON relations (target_id, rel_type, position);
+            -- Long threads are counted from the index alone.
+            CREATE INDEX relations_by_target ON relations (target_id, rel_type, position, room_num, sender_num, event_num);
             CREATE INDEX relations_by_room ON relations (room_num, rel_type);
             -- last_position: the place of the thread's last event, by which threads are listed.
             CREATE TABLE threads (

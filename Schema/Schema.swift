@@ -20,5 +20,7 @@ public enum Schema {
         .addresses,
         .keyDocuments,
         .relations,
+        .userDirectory,
+        .search,
     ]
 }

@@ -7,70 +7,6 @@ import Testing
 
 /// Which events relate to which, on both engines.
 @Suite struct RelationTests {
-    /// A room whose events are put in one by one.
-    private struct Room {
-        let store: Store
-        let number = RoomNumber(1)
-        let alice: UserNumber
-        let bob: UserNumber
-
-        init(_ database: Database) async throws {
-            let store = try await Store.open(database)
-            self.store = store
-            (alice, bob) = try await store.write { writer in
-                let room = try #require(RoomID("!room:example.org"))
-                try writer.rooms.insert(RoomNumber(1), room, version: .v12)
-                let users = try ["@alice:example.org", "@bob:example.org"].map { name in
-                    try writer.identifiers.intern(try #require(UserID(name)))
-                }
-                return (users[0], users[1])
-            }
-        }
-
-        /// Puts an event at a place, or nowhere.
-        @discardableResult
-        func put(
-            _ name: String, at position: Int64?, by sender: UserNumber? = nil, _ relation: String = "",
-            type: String = "m.room.message", more: String = "", timestamp: Int64 = 1
-        ) async throws -> StoredEvent {
-            let sender = sender ?? alice
-            let id = sender == alice ? "@alice:example.org" : "@bob:example.org"
-            let text = """
-                {"auth_events":[],"content":{\(relation)\(more)},"depth":1,"hashes":{},"origin_server_ts":\(timestamp),\
-                "prev_events":[],"room_id":"!room:example.org","sender":"\(id)","type":"\(type)"}
-                """
-            let number = EventNumber(Int64(Array(name.utf8).reduce(0) { $0 * 31 + Int($1) }))
-            let event = try Event(trusted: Array(text.utf8), version: .v12, eventID: try #require(EventID("$" + name)))
-            let stored = StoredEvent(
-                number: number, event: event, room: self.number, sender: sender, stateKey: nil,
-                position: position.map { StreamPosition($0) }, state: nil, replaces: nil, redactedBy: nil,
-                status: .accepted, receivedTimestamp: 1, transaction: nil)
-            try await store.write { writer in
-                try writer.events.insert(stored)
-                try writer.relations.note(stored)
-            }
-            return stored
-        }
-
-        func children(
-            of name: String, _ type: ExactString? = nil, event: EventType? = nil, depth: Int = 1,
-            newestFirst: Bool = true
-        ) async throws -> [String] {
-            let selection = RelationSelection(
-                target: try #require(EventID("$" + name)), room: number, relationType: type, eventType: event,
-                depth: depth)
-            return try await store.read { reader in
-                try reader.relations.events(
-                    selection, after: StreamPosition(.min), through: StreamPosition(.max), limit: 100,
-                    newestFirst: newestFirst
-                ).map { related in
-                    let event = try #require(try reader.events.event(related.event))
-                    return "\(event.event.eventID.string.dropFirst())\(related.depth)"
-                }
-            }
-        }
-    }
-
     private static func relates(_ type: String, to target: String, key: String? = nil) -> String {
         let key = key.map { #","key":"\#($0)""# } ?? ""
         return #""m.relates_to":{"event_id":"$\#(target)","rel_type":"\#(type)"\#(key)}"#
@@ -78,7 +14,7 @@ import Testing
 
     @Test func childrenAreFoundByKindAndOverOthers() async throws {
         try await withEachEngine { database in
-            let room = try await Room(database)
+            let room = try await TestRoom(database)
             try await room.put("root", at: 1)
             try await room.put("a", at: 2, Self.relates("m.thread", to: "root"))
             // History comes later and stands before.
@@ -98,7 +34,7 @@ import Testing
 
     @Test func theLastReplacementIsTheLatestThenTheLargest() async throws {
         try await withEachEngine { database in
-            let room = try await Room(database)
+            let room = try await TestRoom(database)
             let content = #","m.new_content":{}"#
             let replaces = Self.relates("m.replace", to: "e")
             try await room.put("e", at: 1)
@@ -119,7 +55,7 @@ import Testing
 
     @Test func threadsAreListedByTheirLastEvent() async throws {
         try await withEachEngine { database in
-            let room = try await Room(database)
+            let room = try await TestRoom(database)
             for (place, root) in ["r1", "r2", "r3"].enumerated() { try await room.put(root, at: Int64(place + 1)) }
             try await room.put("a", at: 4, Self.relates("m.thread", to: "r1"))
             try await room.put("b", at: 5, by: room.bob, Self.relates("m.thread", to: "r2"))
@@ -159,7 +95,7 @@ import Testing
 
     @Test func annotationsAreFoundByTheirKey() async throws {
         try await withEachEngine { database in
-            let room = try await Room(database)
+            let room = try await TestRoom(database)
             let event = try await room.put(
                 "a", at: 1, Self.relates("m.annotation", to: "e", key: "👍"), type: "m.reaction")
             let target = try #require(EventID("$e"))
@@ -179,7 +115,7 @@ import Testing
 
     @Test func roomsWithoutRelationsAreKnown() async throws {
         try await withEachEngine { database in
-            let room = try await Room(database)
+            let room = try await TestRoom(database)
             try await room.put("e", at: 1)
             try await room.put("a", at: 2, Self.relates("m.annotation", to: "e", key: "x"), type: "m.reaction")
             #expect(try await room.store.roomsWithRelations([room.number, RoomNumber(7)]).isEmpty)
@@ -190,7 +126,7 @@ import Testing
 
     @Test func whatIsOlderIsNotedAfterwards() async throws {
         try await withEachEngine { database in
-            let room = try await Room(database)
+            let room = try await TestRoom(database)
             try await room.put("e", at: 1)
             for name in ["a", "b", "c"] {
                 try await room.put(name, at: Int64(Array(name.utf8)[0]), Self.relates("m.reference", to: "e"))
@@ -203,6 +139,24 @@ import Testing
             #expect(try await room.children(of: "e") == ["b1"])
             while try await room.store.write({ try $0.relations.noteBacklog(limit: 1) }) {}
             #expect(try await room.children(of: "e") == ["b1", "a1"])
+        }
+    }
+}
+
+extension TestRoom {
+    fileprivate func children(
+        of name: String, _ type: ExactString? = nil, event: EventType? = nil, depth: Int = 1, newestFirst: Bool = true
+    ) async throws -> [String] {
+        let selection = RelationSelection(
+            target: try #require(EventID("$" + name)), room: number, relationType: type, eventType: event, depth: depth)
+        return try await store.read { reader in
+            try reader.relations.events(
+                selection, after: StreamPosition(.min), through: StreamPosition(.max), limit: 100,
+                newestFirst: newestFirst
+            ).map { related in
+                let event = try #require(try reader.events.event(related.event))
+                return "\(event.event.eventID.string.dropFirst())\(related.depth)"
+            }
         }
     }
 }

@@ -8,10 +8,11 @@ extension Router {
     ///   - directory: Aliases, and which rooms are listed.
     ///   - publicRooms: The list of rooms.
     ///   - rooms: The rooms, whose main alias may be the one that is removed.
+    ///   - users: People by name.
     ///   - publicRoomsWithoutLogin: Whether the list is shown to those who are not logged in.
     ///   - environment: What endpoints have in common.
     public func addDirectoryRoutes(
-        directory: DirectoryService, publicRooms: PublicRoomsService, rooms: RoomService,
+        directory: DirectoryService, publicRooms: PublicRoomsService, rooms: RoomService, users: UserDirectory? = nil,
         publicRoomsWithoutLogin: Bool = false, in environment: EndpointEnvironment
     ) {
         add(GetAlias(directory: directory), in: environment)
@@ -22,5 +23,6 @@ extension Router {
         add(SetRoomVisibility(directory: directory), in: environment)
         add(GetPublicRooms(publicRooms: publicRooms, withoutLogin: publicRoomsWithoutLogin), in: environment)
         add(SearchPublicRooms(publicRooms: publicRooms), in: environment)
+        if let users { add(SearchUsers(directory: users), in: environment) }
     }
 }

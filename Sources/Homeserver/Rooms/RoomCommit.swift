@@ -74,6 +74,8 @@ struct RoomCommit {
                 try writer.expiringEvents.note(stored)
                 try writer.relations.note(stored)
             }
+            // The journal announces all others.
+            if planned.timeline == .history { try writer.search.addBacklog(stored) }
             written[planned.number] = stored
             if planned.isFromElsewhere {
                 try writer.graph.removeBackwardExtremity(planned.event.eventID, of: head.number)

@@ -237,20 +237,28 @@ extension RoomService {
     public func context(
         of id: EventID, in room: RoomID, limit: Int, filter: RoomEventFilter, by user: Requester
     ) async throws -> EventContext {
+        let count = min(max(limit, 0), 100)
+        return try await context(
+            of: id, in: room, before: count / 2, after: count - count / 2, filter: filter, by: user)
+    }
+
+    /// An event, and so many events before and after it.
+    func context(
+        of id: EventID, in room: RoomID, before countBefore: Int, after countAfter: Int, filter: RoomEventFilter,
+        by user: Requester
+    ) async throws -> EventContext {
         let number = try await number(of: room)
         let end = try await readableEnd(number, by: user)
         let event = try await event(id, in: room, by: user)
         guard let position = event.position else { throw MatrixError.notFound("The event is in no timeline") }
-        let half = min(max(limit, 0), 100)
         let (before, after) = try await store.read { reader in
             (
                 try reader.events.timeline(
                     number, after: StreamPosition(.min), through: StreamPosition(position.rawValue - 1),
-                    limit: half / 2,
-                    newestFirst: true
+                    limit: countBefore, newestFirst: true
                 ),
                 try reader.events.timeline(
-                    number, after: position, through: end, limit: half - half / 2, newestFirst: false)
+                    number, after: position, through: end, limit: countAfter, newestFirst: false)
             )
         }
         func allowed(_ events: [StoredEvent]) async throws -> [StoredEvent] {

@@ -70,7 +70,8 @@ public final class RoomService: Sendable {
     /// Lanes kept for rooms in which nothing happens at the moment.
     private static let idleLaneLimit = 10_000
 
-    var store: Store { services.store }
+    /// Where rooms are kept.
+    public var store: Store { services.store }
 
     /// Whether this server is coming into a room through another: what is sent for it is taken over, and waits.
     public func isEntering(_ room: RoomNumber) -> Bool { entries.contains(room) }

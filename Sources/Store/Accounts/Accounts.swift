@@ -120,7 +120,9 @@ public struct AccountWriter {
             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (user_num) DO NOTHING
             """, user, passwordHash, flags.contains(.admin), flags.contains(.guest), appService, createdAt
         )
-        return inserted == 1 ? user : nil
+        guard inserted == 1 else { return nil }
+        try writer.userDirectory.refresh(user)
+        return user
     }
 
     /// Replaces the password; `nil` removes it.
@@ -149,6 +151,7 @@ public struct AccountWriter {
             """, user, flags.contains(.admin), flags.contains(.guest), flags.contains(.locked),
             flags.contains(.suspended), flags.contains(.deactivated), flags.contains(.erased)
         )
+        try writer.userDirectory.refresh(user)
         let erasedUsers = writer.store.erasedUsers
         writer.sql.onCommit { erasedUsers.set(user, isErased: flags.contains(.erased)) }
     }

@@ -46,20 +46,24 @@ public struct ProfileWriter {
             ON CONFLICT (user_num, name) DO UPDATE SET value = excluded.value
             """, user, field.name, String(decoding: field.value, as: UTF8.self)
         )
+        try writer.userDirectory.refresh(user)
     }
 
     /// Removes a field.
     ///
     /// - Returns: Whether there was one.
     public func delete(_ name: String, of user: UserNumber) throws -> Bool {
-        try writer.sql.executeCounting(
+        let deleted = try writer.sql.executeCounting(
             "DELETE FROM profile_fields WHERE user_num = $1 AND name = $2", user, name
-        ) == 1
+        )
+        try writer.userDirectory.refresh(user)
+        return deleted == 1
     }
 
     /// Removes every field.
     public func deleteAll(of user: UserNumber) throws {
         try writer.sql.execute("DELETE FROM profile_fields WHERE user_num = $1", user)
+        try writer.userDirectory.refresh(user)
     }
 }
 

@@ -13,6 +13,8 @@ public struct JournalRow: Sendable {
         case deviceList(UserNumber)
         /// The presence of a user.
         case presence(UserNumber)
+        /// Memberships of a room that are not what its events make of them.
+        case memberships(RoomNumber)
         /// Something else.
         case other
     }
@@ -46,6 +48,7 @@ public struct JournalReader {
             return .receipt(try row.number(3), try row.number(2), type: type ?? "")
         case .deviceList: return .deviceList(try row.number(3))
         case .presence: return .presence(try row.number(3))
+        case .memberships: return .memberships(try row.number(2))
         default: return .other
         }
     }

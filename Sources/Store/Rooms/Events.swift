@@ -230,6 +230,7 @@ public struct EventWriter {
         if isRejected {
             try writer.journal.withdraw(event)
             try writer.relations.forget(event)
+            try writer.search.remove(event.number)
         }
         let store = writer.store
         writer.sql.onCommit {
@@ -245,6 +246,7 @@ public struct EventWriter {
             "UPDATE events SET json = $1, redacted_by = $2 WHERE num = $3", redacted.bytes, redaction, target.number
         )
         try writer.relations.forget(target)
+        try writer.search.remove(target.number)
         let store = writer.store
         writer.sql.onCommit {
             store.eventCache.insert(stored)

@@ -42,6 +42,7 @@ public struct ExpiringEventWriter {
         try writer.sql.execute("UPDATE events SET json = $1 WHERE num = $2", redacted.bytes, target.number)
         try forget(target.number)
         try writer.relations.forget(target)
+        try writer.search.remove(target.number)
         let store = writer.store
         writer.sql.onCommit {
             store.eventCache.insert(stored)

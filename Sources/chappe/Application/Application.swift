@@ -47,6 +47,7 @@ struct Application: Sendable {
         services = try await Services(configuration, database: database, signingKeys: signingKeys)
         try await services.users.presence.start()
         try await services.traffic?.start()
+        for cursor in services.found.cursors { try await cursor.start() }
         var http = HTTPServerConfiguration()
         guard let proxies = TrustedProxies(configuration.trustedProxies) else {
             throw CommandFailure("trusted_proxies: each must be an address or a range such as 10.0.0.0/8")
@@ -131,6 +132,7 @@ struct Application: Sendable {
         logger.info("stopping")
         await server.shutdown(deadline: Self.drainTime)
         background.cancel()
+        for cursor in services.found.cursors { await cursor.stop() }
         do { try await services.accounts.activity.flush() } catch {
             logger.warning("last uses of devices not stored", metadata: ["error": "\(error)"])
         }

@@ -108,6 +108,8 @@ struct Routing {
         router.addToDeviceRoutes(toDevice: keys.toDevice, in: environment)
         router.addKeyBackupRoutes(backups: keys.backup, in: environment)
         addUserData(to: router)
+        router.addSearchRoutes(
+            search: services.found.search, store: services.store, clock: services.clock, in: environment)
         MediaEndpoints(media: services.media, servesLegacy: configuration.media.servesLegacy)
             .register(on: router, in: environment)
         router.addSyncRoutes(
@@ -125,6 +127,7 @@ struct Routing {
         router.addPusherRoutes(pushers: users.pushers, in: environment)
         router.addDirectoryRoutes(
             directory: services.rooms.directory, publicRooms: services.rooms.publicRooms, rooms: services.rooms.rooms,
+            users: services.found.users,
             publicRoomsWithoutLogin: configuration.listsRoomsWithoutLogin, in: environment
         )
     }

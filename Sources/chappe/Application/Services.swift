@@ -17,6 +17,7 @@ struct Services: Sendable {
     let sync: SyncService
     let slidingSync: SlidingSyncService
     let media: MediaService
+    let found: FindingServices
     /// What goes out to other servers and comes in from them; `nil` if federation is off.
     let traffic: FederationTraffic?
     /// The keys that this server signs with.
@@ -50,6 +51,13 @@ struct Services: Sendable {
         let finder: EventFinder
         /// Answers other servers; `nil` if federation is off.
         let queries: RoomQueries?
+    }
+
+    /// What can be found by its words, and those who go through the journal for it.
+    struct FindingServices: Sendable {
+        let users: UserDirectory
+        let search: SearchService
+        let cursors: [JournalCursor]
     }
 
     /// What belongs to users.
@@ -120,6 +128,7 @@ struct Services: Sendable {
                 rooms: rooms, queries: queries, remote: federation?.client, logger: Logger(label: "chappe.rooms")),
             queries: queries
         )
+        found = Self.finding(configuration, rooms, scheduler)
         outside = OutsideRequests(
             verifiesTLS: configuration.outbound.verifiesTLSOutsideFederation,
             proxy: configuration.outbound.proxy?.address,
@@ -189,6 +198,23 @@ struct Services: Sendable {
         } else {
             traffic = nil
         }
+    }
+
+    private static func finding(
+        _ configuration: Configuration, _ rooms: RoomService, _ scheduler: any Scheduler
+    ) -> FindingServices {
+        func cursor(_ name: CursorName, _ follower: any JournalFollower) -> JournalCursor {
+            JournalCursor(
+                name, follower: follower, store: rooms.store, scheduler: scheduler,
+                logger: Logger(label: "chappe.journal"))
+        }
+        let people = cursor(.userDirectory, UserDirectoryFollower(rooms: rooms))
+        let words = cursor(.search, SearchFollower(rooms: rooms))
+        return FindingServices(
+            users: UserDirectory(
+                store: rooms.store, cursor: people, policy: configuration.userDirectory,
+                serverName: configuration.serverName),
+            search: SearchService(rooms: rooms, cursor: words), cursors: [people, words])
     }
 
     private static func accounts(

@@ -116,6 +116,12 @@ extension Configuration {
         listsRoomsWithoutLogin = publicRooms.bool("without_login", default: false)
         publicRooms.finish()
 
+        let directory = node.mapping("user_directory")
+        userDirectory = UserDirectoryPolicy(
+            findsEverybody: directory.bool("search_all_users", default: false),
+            isLocalOnly: directory.bool("local_users_only", default: false))
+        directory.finish()
+
         let media = node.mapping("media")
         self.media = Media(
             store: media.string("store") ?? "media",

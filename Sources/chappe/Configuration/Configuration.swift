@@ -20,6 +20,7 @@ struct Configuration: Sendable {
     var federation: Federation
     var outbound: Outbound
     var listsRoomsWithoutLogin: Bool
+    var userDirectory: UserDirectoryPolicy
     var media: Media
     var presenceIsEnabled: Bool
     var trustedProxies: [String]

@@ -1,0 +1,117 @@
+import Matrix
+import RoomEngine
+import Store
+
+/// Takes in from the journal who can be found by name, and which rooms are open to everybody.
+public struct UserDirectoryFollower: JournalFollower {
+    private let rooms: RoomService
+    private let serverName: ServerName
+
+    private var store: Store { rooms.store }
+
+    private static let membersAtOnce = 500
+    private static let accountsAtOnce = 200
+
+    /// - Parameter rooms: Knows the rooms.
+    public init(rooms: RoomService) {
+        self.rooms = rooms
+        serverName = rooms.serverName
+    }
+
+    /// Lets accounts be found that are from before there was a directory.
+    public func followUp() async throws -> Bool {
+        try await store.write { try $0.userDirectory.addMissingAccounts(limit: Self.accountsAtOnce) }
+    }
+
+    /// Looks at members and at what makes rooms open.
+    public func follow(_ rows: [JournalRow]) async throws -> (@Sendable (StoreWriter) throws -> Void)? {
+        var changed: Set<RoomNumber> = []
+        var whole: Set<RoomNumber> = []
+        var numbers: [EventNumber] = []
+        for row in rows {
+            switch row.subject {
+            case .event(let number, _): numbers.append(number)
+            case .memberships(let room):
+                changed.insert(room)
+                whole.insert(room)
+            case .receipt, .deviceList, .presence, .other: continue
+            }
+        }
+        let events = try await store.events(numbers)
+        var people: [Person] = []
+        for number in numbers {
+            guard let event = events[number], event.status == .accepted, event.event.isState else { continue }
+            switch event.event.type {
+            case .create, .joinRules, .historyVisibility: changed.insert(event.room)
+            case .member:
+                guard let user = event.event.stateKey.flatMap({ UserID($0.string) }) else { continue }
+                if user.isLocal(to: serverName) {
+                    // Perhaps the first of this server to come, or the last to go.
+                    changed.insert(event.room)
+                } else if let person = try await person(user, event) {
+                    people.append(person)
+                }
+            default: continue
+            }
+        }
+        for room in whole { try await addMembers(of: room) }
+        var openness: [RoomNumber: Bool] = [:]
+        for room in changed { openness[room] = try await isOpen(room) }
+        guard !openness.isEmpty || !people.isEmpty else { return nil }
+        let (rooms, found) = (openness, people)
+        return { writer in
+            for (room, isOpen) in rooms { try writer.userDirectory.setOpen(isOpen, room) }
+            for person in found { try person.write(writer) }
+        }
+    }
+
+    /// A user of another server, as a room knows them.
+    private struct Person: Sendable {
+        let user: UserNumber
+        let name: String?
+        let avatarURL: String?
+        let isOpen: Bool
+
+        func write(_ writer: StoreWriter) throws {
+            try writer.userDirectory.set(user, name: name, avatarURL: avatarURL, isOpen: isOpen)
+        }
+    }
+
+    private func person(_ user: UserID, _ event: StoredEvent) async throws -> Person? {
+        guard Membership(of: event.event) == .join else { return nil }
+        return Person(
+            user: try await store.intern(user), name: event.event.content["displayname"]?.string,
+            avatarURL: event.event.content["avatar_url"]?.string, isOpen: try await isOpen(event.room))
+    }
+
+    /// Whether everybody may join a room or read it, and this server takes part in it.
+    private func isOpen(_ room: RoomNumber) async throws -> Bool {
+        guard try await rooms.participates(in: room) else { return false }
+        let view: RoomView
+        do { view = try await rooms.view(room) } catch let error as MatrixError where error.status == 404 {
+            return false
+        }
+        if try await view.event(StateKey(.joinRules))?.event.content["join_rule"]?.string == "public" { return true }
+        return HistoryVisibility(of: try await view.event(StateKey(.historyVisibility))?.event) == .worldReadable
+    }
+
+    /// Takes in those members of a room of whom nothing is known: this server has come into it, and its journal does not name them.
+    private func addMembers(of room: RoomNumber) async throws {
+        let isOpen = try await isOpen(room)
+        while true {
+            let members = try await store.read {
+                try $0.userDirectory.missingMembers(of: room, limit: Self.membersAtOnce)
+            }
+            guard !members.isEmpty else { return }
+            let events = try await store.events(members.map(\.event))
+            let people = members.map { user, number in
+                let content = events[number]?.event.content
+                return Person(
+                    user: user, name: content?["displayname"]?.string, avatarURL: content?["avatar_url"]?.string,
+                    isOpen: isOpen)
+            }
+            try await store.write { writer in for person in people { try person.write(writer) } }
+            if members.count < Self.membersAtOnce { return }
+        }
+    }
+}
