@@ -25,6 +25,16 @@ struct EventWriting: Sendable {
         return writer.bytes
     }
 
+    /// Some events, each by itself.
+    func each(_ events: [StoredEvent], for caller: Caller) async throws -> [[UInt8]] {
+        let rendered = try await RenderedEvents(events, for: viewer(caller), store: store)
+        return events.map { event in
+            var writer = JSONWriter(capacity: 1_024)
+            rendered.write(event, into: &writer, includeRoomID: true)
+            return writer.bytes
+        }
+    }
+
     /// An array of events.
     func array(_ events: [StoredEvent], for caller: Caller) async throws -> [UInt8] {
         var writer = JSONWriter(capacity: 64 + events.count * 700)

@@ -235,3 +235,32 @@ def test_who_has_left_is_told_of_no_edits_since(alice, bob, room):
     edit(alice, room, event, "behind bob's back")
     assert bundled(alice.event(room, event))["m.replace"]["content"]["m.new_content"]["body"] == "behind bob's back"
     assert "behind" not in bob.request("GET", path("rooms", room, "event", event)).text
+
+
+def test_threads_are_followed(alice, bob, carol, room):
+    root = alice.say(room, "root")
+    other = alice.say(room, "other root")
+
+    def subscription(client, method, thread=root, expect=200, **body):
+        where = path("rooms", room, "thread", thread, "subscription", base="/_matrix/client/unstable/io.element.msc4306")
+        options = {"json": body} if method == "PUT" else {}
+        return client.request(method, where, expect=expect, schema=False, **options).json()
+
+    assert subscription(bob, "GET", expect=404)["errcode"] == "M_NOT_FOUND"
+    reply = relate(alice, room, root, "m.thread")
+    assert subscription(bob, "PUT", automatic=reply) == {}
+    assert subscription(bob, "GET") == {"automatic": True}
+    assert subscription(bob, "PUT") == {}
+    assert subscription(bob, "GET") == {"automatic": False}
+    subscription(bob, "PUT", automatic=reply)
+    assert subscription(bob, "GET") == {"automatic": False}, "what one has said oneself stands"
+    assert subscription(bob, "DELETE") == {}
+    subscription(bob, "GET", expect=404)
+    conflict = subscription(bob, "PUT", automatic=reply, expect=409)
+    assert conflict["errcode"] == "IO.ELEMENT.MSC4306.M_CONFLICTING_UNSUBSCRIPTION"
+    subscription(bob, "PUT", automatic=relate(alice, room, root, "m.thread"))
+    assert subscription(bob, "GET") == {"automatic": True}
+    wrong = subscription(bob, "PUT", thread=other, automatic=reply, expect=400)
+    assert wrong["errcode"] == "IO.ELEMENT.MSC4306.M_NOT_IN_THREAD"
+    for method in ("GET", "PUT", "DELETE"):
+        subscription(carol, method, expect=404)

@@ -20,6 +20,7 @@ public struct RoomEndpoints: Sendable {
         router.add(CreateRoom(rooms: rooms), in: environment)
         router.add(UpgradeRoom(rooms: rooms), in: environment)
         router.add(GetJoinedRooms(rooms: rooms), in: environment)
+        router.add(GetMutualRooms(rooms: rooms), in: environment)
 
         router.add(JoinRoom(rooms: rooms), in: environment)
         router.add(KnockOnRoom(rooms: rooms), in: environment)
@@ -42,5 +43,9 @@ public struct RoomEndpoints: Sendable {
         router.add(GetContext(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetRelations(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetThreads(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetThreadSubscription(rooms: rooms), in: environment)
+        router.add(SetThreadSubscription(rooms: rooms), in: environment)
+        router.add(DeleteThreadSubscription(rooms: rooms), in: environment)
+        router.add(GetEventAlone(rooms: rooms, rendering: rendering), in: environment)
     }
 }

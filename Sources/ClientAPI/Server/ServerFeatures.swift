@@ -20,13 +20,15 @@ public struct ServerFeatures: Sendable {
     public var wellKnownExtra: JSONObject
     /// The `host:port` that servers find in `/.well-known/matrix/server`; `nil` without one.
     public var delegatedServer: String?
+    /// What `/.well-known/matrix/support` says; empty without a contact.
+    public var support: JSONObject
 
     /// Features.
     public init(
         defaultRoomVersion: RoomVersion, allowsPasswordChanges: Bool = true, allowsLoginTokens: Bool = true,
         allowsAddressChanges: Bool = false, versions: [String] = ServerFeatures.specificationVersions,
         unstableFeatures: [String: Bool] = ServerFeatures.knownUnstableFeatures, publicBaseURL: String? = nil,
-        wellKnownExtra: JSONObject = [:], delegatedServer: String? = nil
+        wellKnownExtra: JSONObject = [:], delegatedServer: String? = nil, support: JSONObject = [:]
     ) {
         self.defaultRoomVersion = defaultRoomVersion
         self.allowsPasswordChanges = allowsPasswordChanges
@@ -37,6 +39,7 @@ public struct ServerFeatures: Sendable {
         self.publicBaseURL = publicBaseURL
         self.wellKnownExtra = wellKnownExtra
         self.delegatedServer = delegatedServer
+        self.support = support
     }
 
     /// Every version since the client-server API had one.
@@ -57,6 +60,8 @@ public struct ServerFeatures: Sendable {
         "org.matrix.msc3916.stable": true,
         "org.matrix.msc3981": true,
         "org.matrix.simplified_msc3575": true,
+        "uk.half-shot.msc2666.query_mutual_rooms": true,
+        "uk.half-shot.msc2666.query_mutual_rooms.stable": true,
         "uk.tcpip.msc4133": true,
         "uk.tcpip.msc4133.stable": true,
     ]

@@ -20,5 +20,6 @@ extension Router {
     public func addWellKnownRoutes(features: ServerFeatures, in environment: EndpointEnvironment) {
         add(GetClientWellKnown(features: features), in: environment)
         add(GetServerWellKnown(features: features), in: environment)
+        add(GetSupport(features: features), in: environment)
     }
 }

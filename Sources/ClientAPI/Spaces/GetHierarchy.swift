@@ -41,8 +41,9 @@ struct GetHierarchy: Endpoint {
 }
 
 extension Router {
-    /// Serves what is in spaces.
-    public func addSpaceRoutes(spaces: SpaceHierarchy, in environment: EndpointEnvironment) {
+    /// Serves what is in spaces, and what is told of rooms to those who may come to see them.
+    public func addSpaceRoutes(spaces: SpaceHierarchy, rooms: RoomService, in environment: EndpointEnvironment) {
         add(GetHierarchy(spaces: spaces), in: environment)
+        add(GetRoomSummary(spaces: spaces, rooms: rooms), in: environment)
     }
 }

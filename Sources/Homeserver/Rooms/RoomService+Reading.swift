@@ -132,6 +132,14 @@ extension RoomService {
         return seen
     }
 
+    /// One event, of whatever room.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND`, also if the user may not see it.
+    public func event(_ id: EventID, by user: Requester) async throws -> StoredEvent {
+        guard let found = try await store.event(id) else { throw MatrixError.notFound("There is no such event") }
+        return try await event(id, in: found.event.roomID, by: user)
+    }
+
     /// A page of history.
     ///
     /// [GET /rooms/{roomId}/messages](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3roomsroomidmessages)

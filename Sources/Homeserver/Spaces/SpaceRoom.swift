@@ -119,6 +119,28 @@ public struct SpaceRoom: Sendable {
     /// Writes the room as one of a hierarchy.
     public func write(into writer: inout JSONWriter, suggestedOnly: Bool) {
         writer.beginObject()
+        writeMembers(into: &writer)
+        writer.key("children_state")
+        writer.beginArray()
+        for child in children(suggestedOnly: suggestedOnly) { writer.writeRaw(child.stripped) }
+        writer.endArray()
+        writer.endObject()
+    }
+
+    /// Writes the room alone.
+    ///
+    /// - Parameter membership: That of who asks, if anybody in particular.
+    public func writeSummary(membership: Membership?, into writer: inout JSONWriter) {
+        writer.beginObject()
+        writeMembers(into: &writer)
+        writer.member("membership", membership?.rawValue)
+        // As clients look for them that were there before the specification had them.
+        writer.member("im.nheko.summary.room_version", version)
+        writer.member("im.nheko.summary.encryption", encryption)
+        writer.endObject()
+    }
+
+    private func writeMembers(into writer: inout JSONWriter) {
         writer.member("room_id", room)
         writer.member("name", name)
         writer.member("topic", topic)
@@ -137,10 +159,5 @@ public struct SpaceRoom: Sendable {
             for room in allowedRooms { writer.write(room) }
             writer.endArray()
         }
-        writer.key("children_state")
-        writer.beginArray()
-        for child in children(suggestedOnly: suggestedOnly) { writer.writeRaw(child.stripped) }
-        writer.endArray()
-        writer.endObject()
     }
 }

@@ -18,27 +18,38 @@ public struct RuleJudges: NotificationJudges {
         self.store = store
     }
 
-    private struct Judge: NotificationJudge {
-        let rules: CompiledRules
-        let memberCount: Int
-        let powerLevels: PowerLevels?
-        let displayName: String?
-        let defaults: DefaultPushRules
+    /// Applies a user's rules to the events of a room as it is.
+    struct OutcomeJudge: NotificationJudge {
+        fileprivate let rules: CompiledRules
+        fileprivate let memberCount: Int
+        fileprivate let powerLevels: PowerLevels?
+        fileprivate let displayName: String?
+        fileprivate let defaults: DefaultPushRules
 
-        func judge(_ event: Event) -> Notification {
-            let outcome = rules.evaluate(
+        /// What the rules make of an event by someone else.
+        func outcome(of event: Event) -> PushOutcome {
+            rules.evaluate(
                 PushEvent(event, memberCount: memberCount, powerLevels: powerLevels, defaults: defaults),
                 displayName: { displayName })
+        }
+
+        func judge(_ event: Event) -> Notification {
+            let outcome = outcome(of: event)
             return Notification(notifies: outcome.notifies, highlights: outcome.notifies && outcome.highlights)
         }
     }
 
     /// A judge that applies the user's rules to the room's events.
     public func judge(for user: UserNumber, in room: RoomNumber) async throws -> any NotificationJudge {
+        try await outcomeJudge(for: user, in: room)
+    }
+
+    /// A judge that says what is to be done too.
+    func outcomeJudge(for user: UserNumber, in room: RoomNumber) async throws -> OutcomeJudge {
         let compiled = try await rules.compiledRules(of: user)
         let view = try await rooms.view(room)
         let member = try await view.event(.member(try await store.user(user)))
-        return Judge(
+        return OutcomeJudge(
             rules: compiled, memberCount: view.head.joinedCount, powerLevels: view.powerLevels,
             displayName: member?.event.content["displayname"]?.string, defaults: rules.defaults)
     }

@@ -121,7 +121,7 @@ public final class UnreadCounts: Sendable {
     }
 
     /// Where the user came into the room: behind changes of their profile, which are memberships too.
-    private static func joined(_ membership: MembershipRecord, _ reader: StoreReader) throws -> StreamPosition {
+    static func joined(_ membership: MembershipRecord, _ reader: StoreReader) throws -> StreamPosition {
         var event = try reader.events.event(membership.event)
         for _ in 0..<100 {
             guard let number = event?.replaces, let before = try reader.events.event(number),

@@ -39,6 +39,22 @@ public struct JournalReader {
         ) { JournalRow(position: try $0.number(0), subject: try subject($0)) }
     }
 
+    /// Events of some rooms that were announced in a stretch, the latest first.
+    ///
+    /// - Parameters:
+    ///   - after: The stretch's beginning, excluded.
+    ///   - before: The stretch's end, excluded.
+    public func events(
+        in rooms: [RoomNumber], after: StreamPosition, before: StreamPosition, limit: Int
+    ) throws -> [EventNumber] {
+        try sql.all(
+            """
+            SELECT reference FROM journal WHERE position > $2 AND position < $3 AND kind = $5 AND room_num IN list($1)
+            ORDER BY position DESC LIMIT $4
+            """, rooms.sqlList, after, before, limit, JournalKind.event.rawValue
+        ) { try $0.number(0) }
+    }
+
     private func subject(_ row: Row) throws -> JournalRow.Subject {
         switch JournalKind(rawValue: try row.int(1)) {
         case .event: return .event(try row.number(4), try row.number(2))

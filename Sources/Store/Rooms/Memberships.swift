@@ -199,6 +199,30 @@ public struct MembershipReader {
         ) { try $0.number(0) }
     }
 
+    /// Rooms that two users are joined to, in the order of their numbers.
+    public func mutualRooms(
+        of user: UserNumber, _ other: UserNumber, after: RoomNumber, limit: Int
+    ) throws -> [RoomNumber] {
+        try sql.all(
+            """
+            SELECT mine.room_num FROM memberships AS mine
+            JOIN memberships AS theirs ON theirs.room_num = mine.room_num AND theirs.user_num = $2 AND theirs.membership = 1
+            WHERE mine.user_num = $1 AND mine.membership = 1 AND mine.room_num > $3 ORDER BY mine.room_num LIMIT $4
+            """, user, other, after, limit
+        ) { try $0.number(0) }
+    }
+
+    /// How many rooms two users are joined to.
+    public func mutualRoomCount(of user: UserNumber, _ other: UserNumber) throws -> Int {
+        try sql.first(
+            """
+            SELECT COUNT(*) FROM memberships AS mine
+            JOIN memberships AS theirs ON theirs.room_num = mine.room_num AND theirs.user_num = $2 AND theirs.membership = 1
+            WHERE mine.user_num = $1 AND mine.membership = 1
+            """, user, other
+        ) { Int(try $0.int(0)) } ?? 0
+    }
+
     /// Of `users`, those who are joined to a room that `user` is joined to.
     public func sharing(with user: UserNumber, among users: [UserNumber]) throws -> [UserNumber] {
         try sql.all(

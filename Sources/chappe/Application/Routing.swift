@@ -67,7 +67,7 @@ struct Routing {
         ServerFeatures(
             defaultRoomVersion: configuration.defaultRoomVersion,
             allowsAddressChanges: services.accounts.addresses.sendsMail, publicBaseURL: configuration.publicBaseURL,
-            delegatedServer: configuration.delegatedServer
+            delegatedServer: configuration.delegatedServer, support: configuration.support
         )
     }
 
@@ -98,7 +98,7 @@ struct Routing {
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)
         RoomEndpoints(rooms: services.rooms.rooms, store: services.store, clock: services.clock)
             .register(on: router, in: environment)
-        router.addSpaceRoutes(spaces: services.rooms.spaces, in: environment)
+        router.addSpaceRoutes(spaces: services.rooms.spaces, rooms: services.rooms.rooms, in: environment)
         router.addEventFinderRoutes(finder: services.rooms.finder, in: environment)
         router.addOpenIDRoutes(openID: accounts.openID, in: environment)
         let keys = services.keys
@@ -108,6 +108,9 @@ struct Routing {
         router.addToDeviceRoutes(toDevice: keys.toDevice, in: environment)
         router.addKeyBackupRoutes(backups: keys.backup, in: environment)
         addUserData(to: router)
+        router.addReportingRoutes(
+            reports: ReportService(rooms: services.rooms.rooms, clock: services.clock), in: environment)
+        router.addThirdPartyRoutes(networks: NoThirdPartyNetworks(), in: environment)
         router.addSearchRoutes(
             search: services.found.search, store: services.store, clock: services.clock, in: environment)
         MediaEndpoints(media: services.media, servesLegacy: configuration.media.servesLegacy)
@@ -125,6 +128,8 @@ struct Routing {
         router.addPresenceRoutes(presence: users.presence, in: environment)
         router.addPushRuleRoutes(rules: users.pushRules, in: environment)
         router.addPusherRoutes(pushers: users.pushers, in: environment)
+        router.addNotificationRoutes(
+            history: users.notifications, store: services.store, clock: services.clock, in: environment)
         router.addDirectoryRoutes(
             directory: services.rooms.directory, publicRooms: services.rooms.publicRooms, rooms: services.rooms.rooms,
             users: services.found.users,

@@ -70,6 +70,7 @@ struct Services: Sendable {
         let presence: PresenceService
         let pushRules: PushRulesService
         let pushers: PusherService
+        let notifications: NotificationHistory
         let selfDestruction: SelfDestruction?
     }
 
@@ -144,10 +145,12 @@ struct Services: Sendable {
         let presence = PresenceService(
             store: store, clock: clock, scheduler: scheduler, isEnabled: configuration.presenceIsEnabled
         )
+        let judges = RuleJudges(rules: pushRules, rooms: rooms, store: store)
         users = UserServices(
             filters: FilterService(store: store), accountData: accountData, tags: TagService(store: store),
             receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,
             pushRules: pushRules, pushers: PusherService(store: store, clock: clock),
+            notifications: NotificationHistory(store: store, judges: judges, activeUsers: activeUsers),
             selfDestruction: configuration.messagesSelfDestruct
                 ? SelfDestruction(
                     store: store, clock: clock, scheduler: scheduler, logger: Logger(label: "chappe.messages"))
@@ -181,7 +184,7 @@ struct Services: Sendable {
             store: store, rooms: rooms, activeUsers: activeUsers,
             users: UserDataSource(
                 store: store, accountData: accountData,
-                unread: UnreadCounts(store: store, judges: RuleJudges(rules: pushRules, rooms: rooms, store: store)),
+                unread: UnreadCounts(store: store, judges: judges),
                 ignored: ignored
             ),
             devices: DeviceSyncSource(store: store, counts: counts, inboxes: inboxes),

@@ -138,6 +138,7 @@ extension Configuration {
         appServices = node.strings("app_services")
 
         mail = Mail(node.mapping("mail"), serverName: serverName)
+        support = Self.support(node.mapping("support"))
         captcha = node.has("recaptcha") ? Captcha(node.mapping("recaptcha")) : nil
         if self.registration.needsCaptcha, captcha == nil {
             registration.refuse("captcha", "needs the section recaptcha")

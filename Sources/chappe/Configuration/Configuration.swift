@@ -27,6 +27,8 @@ struct Configuration: Sendable {
     var appServices: [String]
     var mail: Mail?
     var captcha: Captcha?
+    /// What `/.well-known/matrix/support` says; empty without a contact.
+    var support: JSONObject
     var cas: CAS?
     var log: Log
 

@@ -38,3 +38,13 @@ def test_what_came_from_elsewhere_is_found(alice, bob):
     eventually(lambda: words(bob, "newfangled") == [new], what="the new message")
     eventually(lambda: old in [event["event_id"] for event in bob.all_messages(room)], what="the history")
     eventually(lambda: words(bob, "antediluvian") == [old], what="the old message")
+
+
+def test_a_room_elsewhere_is_described(alice, bob):
+    from harness.clients import V1
+
+    room = alice.create_room(preset="public_chat", name="Far away")
+    told = bob.get("room_summary", room, base=V1, params={"via": alice.server.server_name})
+    assert told["room_id"] == room and told["name"] == "Far away" and told["membership"] == "leave"
+    private = alice.create_room(preset="private_chat")
+    bob.refused("M_NOT_FOUND", 404, "GET", "room_summary", private, base=V1, params={"via": alice.server.server_name})
