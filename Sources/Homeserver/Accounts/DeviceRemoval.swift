@@ -10,13 +10,19 @@ public protocol DeviceRemovalHook: Sendable {
 /// Ends sessions: the one place where devices are removed.
 public final class DeviceRemoval: Sendable {
     private let hooks: [any DeviceRemovalHook]
+    private let sessionsChanged: @Sendable (UserNumber) -> Void
     let cache: SessionCache
 
     /// - Parameters:
     ///   - hooks: What else goes when devices go.
     ///   - cachedTokens: How many access tokens are kept in memory.
-    public init(hooks: [any DeviceRemovalHook] = [], cachedTokens: Int = 50_000) {
+    ///   - sessionsChanged: Told of users whose tokens may mean something else from now on.
+    public init(
+        hooks: [any DeviceRemovalHook] = [], cachedTokens: Int = 50_000,
+        sessionsChanged: @escaping @Sendable (UserNumber) -> Void = { _ in }
+    ) {
         self.hooks = hooks
+        self.sessionsChanged = sessionsChanged
         cache = SessionCache(capacity: cachedTokens)
     }
 
@@ -37,7 +43,9 @@ public final class DeviceRemoval: Sendable {
 
     /// Has what is known of a user's tokens looked up again once the transaction is durable.
     func forget(_ user: UserNumber, in writer: StoreWriter) {
-        let cache = cache
-        writer.sql.onCommit { cache.invalidate(user) }
+        writer.sql.onCommit { [cache, sessionsChanged] in
+            cache.invalidate(user)
+            sessionsChanged(user)
+        }
     }
 }

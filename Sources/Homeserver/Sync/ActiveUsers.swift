@@ -40,6 +40,8 @@ public final class ActiveUsers: Sendable {
         var early: [(RoomNumber, UserRooms.Entry)] = []
         var loading: Task<UserRooms, any Error>?
         var waiting: [Wait] = []
+        /// Counts changes of the user's sessions.
+        var sessions: UInt32 = 0
         var lastUse: UInt64 = 0
     }
 
@@ -165,6 +167,18 @@ public final class ActiveUsers: Sendable {
             guard let index = state.users[user]?.waiting.firstIndex(where: { $0.id == id }) else { return nil }
             return state.users[user]?.waiting.remove(at: index)
         }
+    }
+
+    /// A number that changes with the user's sessions, as long as somebody waits.
+    func sessions(of user: UserNumber) -> UInt32 { state.withLock { $0.users[user]?.sessions ?? 0 } }
+
+    /// Ends the waits of a user, some of whose sessions have ended or are locked: each must show its token again.
+    public func sessionsChanged(of user: UserNumber) {
+        let waiting = state.withLock { state in
+            state.users[user]?.sessions += 1
+            return takeWaiting(user, &state)
+        }
+        for wait in waiting { wait.wake() }
     }
 
     /// Wakes everybody who is in a room and waits.

@@ -105,7 +105,11 @@ public final class SyncService: Sendable {
         if let body { return .body(body) }
         if clock.now >= deadline || Task.isCancelled { return .body(try await emptyResponse(request, next: next)) }
         // Nothing before `next` concerns the user: the next look begins there.
-        return .waiting(SyncWait(self, request, since: next, deadline: deadline))
+        return .waiting(
+            SyncWait(self, request.user.number, since: next, deadline: deadline) { isLast in
+                if isLast { return .body(try await self.emptyResponse(request, next: next)) }
+                return try await self.answer(request, since: next, deadline: deadline)
+            })
     }
 
     private func emptyResponse(_ request: SyncRequest, next: SyncToken) async throws -> [UInt8] {

@@ -94,6 +94,8 @@ struct Routing {
             accounts: accounts.accounts, interactive: accounts.interactive, registration: accounts.registration,
             addresses: accounts.addresses, in: environment
         )
+        router.addAdministrationRoutes(accounts: accounts.accounts, devices: accounts.devices, in: environment)
+        router.addCallRoutes(turn: services.turn, in: environment)
         router.addDeviceRoutes(devices: accounts.devices, interactive: accounts.interactive, in: environment)
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)
         RoomEndpoints(rooms: services.rooms.rooms, store: services.store, clock: services.clock)

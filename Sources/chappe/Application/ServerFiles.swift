@@ -21,6 +21,9 @@ enum ServerFiles {
         if let authority = configuration.federation.trustedCA { check("federation.trusted_ca", authority) }
         if let authority = configuration.mail?.trustedCA { check("mail.smtp.trusted_ca", authority) }
         if let file = configuration.mail?.passwordFile { check("mail.smtp.password_file", file) }
+        if case .file(let file)? = configuration.turn?.secret.text {
+            check("calls.turn.\(configuration.turn?.secret.key ?? "")_file", file)
+        }
         for (index, file) in configuration.appServices.enumerated() { check("app_services[\(index)]", file) }
         return problems
     }
@@ -37,16 +40,27 @@ enum ServerFiles {
         return keys
     }
 
-    /// The password with which this server sends mail, if it has one: the whole of its file, but for the end of the line.
+    /// The password with which this server sends mail, if it has one.
     static func mailPassword(of configuration: Configuration) throws -> String? {
         guard let mail = configuration.mail, let file = mail.passwordFile else { return configuration.mail?.password }
-        let path = configuration.path(file)
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure("\(path) cannot be read, which mail.smtp.password_file names")
+        return try secret(.file(file), named: "mail.smtp.password", of: configuration)
+    }
+
+    /// A secret text: of a file, the whole but for the end of the line.
+    static func secret(
+        _ text: Configuration.SecretText, named key: String, of configuration: Configuration
+    ) throws -> String {
+        switch text {
+        case .written(let text): return text
+        case .file(let file):
+            let path = configuration.path(file)
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw CommandFailure("\(path) cannot be read, which \(key)_file names")
+            }
+            let secret = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines)
+            guard !secret.isEmpty else { throw CommandFailure("\(path) is empty: it should hold a password") }
+            return secret
         }
-        let password = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines)
-        guard !password.isEmpty else { throw CommandFailure("\(path) is empty: it should hold a password") }
-        return password
     }
 
     /// Reads the key file again.

@@ -22,6 +22,7 @@ struct Services: Sendable {
     let traffic: FederationTraffic?
     /// The keys that this server signs with.
     let signingKeys: SigningKeyring
+    let turn: TurnService?
     /// `nil` if federation is off.
     let federation: FederationServices?
     let outside: OutsideRequests
@@ -92,6 +93,7 @@ struct Services: Sendable {
         self.clock = clock
         self.store = store
         self.signingKeys = signingKeys
+        turn = try TurnService(configuration, clock: clock)
         federation = try FederationServices(
             configuration, store: store, clock: clock, randomness: randomness, signingKeys: signingKeys)
 
@@ -136,7 +138,8 @@ struct Services: Sendable {
             logger: Logger(label: "chappe.outside")
         )
         accounts = try Self.accounts(
-            configuration, store, clock, randomness, rooms, federation?.client ?? UnreachableServers(), outside)
+            configuration, store, clock, randomness, rooms, activeUsers, federation?.client ?? UnreachableServers(),
+            outside)
 
         let pushRules = PushRulesService(store: store)
         let accountData = AccountDataService(store: store, pushRules: pushRules)
@@ -222,10 +225,12 @@ struct Services: Sendable {
 
     private static func accounts(
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
-        _ rooms: RoomService, _ remote: any RemoteProfiles, _ outside: OutsideRequests
+        _ rooms: RoomService, _ activeUsers: ActiveUsers, _ remote: any RemoteProfiles, _ outside: OutsideRequests
     ) throws -> AccountServices {
         let serverName = configuration.serverName
-        let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()])
+        let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()]) { [weak activeUsers] user in
+            activeUsers?.sessionsChanged(of: user)
+        }
         let activity = DeviceActivity(store: store)
         let sessions = SessionService(
             store: store, clock: clock, randomness: randomness, removal: removal, activity: activity

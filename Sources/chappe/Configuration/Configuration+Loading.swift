@@ -138,6 +138,9 @@ extension Configuration {
         appServices = node.strings("app_services")
 
         mail = Mail(node.mapping("mail"), serverName: serverName)
+        let calls = node.mapping("calls")
+        turn = Turn(calls.mapping("turn"))
+        calls.finish()
         support = Self.support(node.mapping("support"))
         captcha = node.has("recaptcha") ? Captcha(node.mapping("recaptcha")) : nil
         if self.registration.needsCaptcha, captcha == nil {

@@ -26,6 +26,7 @@ struct Configuration: Sendable {
     var trustedProxies: [String]
     var appServices: [String]
     var mail: Mail?
+    var turn: Turn?
     var captcha: Captcha?
     /// What `/.well-known/matrix/support` says; empty without a contact.
     var support: JSONObject
@@ -99,6 +100,26 @@ struct Configuration: Sendable {
         var password: String?
         var passwordFile: String?
         var from: EmailAddress
+    }
+
+    /// The relays of calls.
+    struct Turn: Sendable {
+        /// What opens them: a secret shared with them, or a name and password that everybody uses.
+        enum Access: Sendable {
+            case secret(SecretText)
+            case fixed(username: String, password: SecretText)
+        }
+
+        var uris: [String]
+        var access: Access
+        var lifetimeSeconds: Int
+        var allowsGuests: Bool
+    }
+
+    /// A text that is not to be seen: written in the configuration, or the content of a file.
+    enum SecretText: Sendable {
+        case written(String)
+        case file(String)
     }
 
     /// Who judges captchas.

@@ -237,6 +237,35 @@ class Specification:
             raise SchemaMismatch(f"{operation}: a {kind} does not fit its schema: {problems[0].json_path} {problems[0].message[:300]}")
 
 
+@dataclass(frozen=True)
+class ServedOperation:
+    """An operation as its document names it: `path` has its parameters in braces."""
+
+    name: str
+    method: str
+    path: str
+    #: Whether it needs an access token; None where one may be shown.
+    needs_token: bool | None
+
+
+def served_operations(api: str) -> list[ServedOperation]:
+    """Every operation of an API; none where the data is missing."""
+    folder = _data_folder()
+    found = []
+    for file in sorted((folder / "api" / api).glob("*.yaml")) if folder else []:
+        document = _load(file)
+        base = document["servers"][0]["variables"]["basePath"]["default"]
+        for template, methods in document["paths"].items():
+            for method, described in methods.items():
+                if method in METHODS:
+                    schemes = [any(name.startswith("accessToken") for name in scheme) for scheme in described.get("security", [])]
+                    needs_token = all(schemes) if schemes and (all(schemes) or not any(schemes)) else None
+                    found.append(ServedOperation(
+                        described["operationId"], method.upper(), base + template, needs_token if schemes else False
+                    ))
+    return found
+
+
 @functools.cache
 def specification(api: str = "client-server") -> Specification:
     return Specification(_data_folder(), api)

@@ -1,0 +1,20 @@
+import Homeserver
+import Web
+
+extension Router {
+    /// Serves what the specification gives administrators.
+    ///
+    /// - Parameters:
+    ///   - accounts: Accounts.
+    ///   - devices: Their devices.
+    ///   - environment: What endpoints have in common.
+    public func addAdministrationRoutes(
+        accounts: AccountService, devices: DeviceService, in environment: EndpointEnvironment
+    ) {
+        add(WhoIs(accounts: accounts, devices: devices), in: environment)
+        add(GetLock(accounts: accounts), in: environment)
+        add(SetLock(accounts: accounts), in: environment)
+        add(GetSuspend(accounts: accounts), in: environment)
+        add(SetSuspend(accounts: accounts), in: environment)
+    }
+}

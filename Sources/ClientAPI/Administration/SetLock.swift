@@ -1,0 +1,25 @@
+import Homeserver
+import Matrix
+import Web
+
+/// [PUT /admin/lock/{userId}](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv1adminlockuserid)
+struct SetLock: Endpoint {
+    static let routes = AccountRestriction.locked.routes(.put)
+    static let authentication: Authentication<Caller> = .administrator
+
+    let accounts: AccountService
+
+    struct Request: RequestDecodable {
+        let user: UserID
+        let applies: Bool
+
+        init(from input: RequestInput) throws {
+            user = try input.path("userId")
+            applies = try input.body.required("locked", as: .bool)
+        }
+    }
+
+    func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
+        try await accounts.restrict(request.user, .locked, applies: request.applies)
+    }
+}
