@@ -71,6 +71,8 @@ def test_filters(alice, bob, form):
         {"lists": {"a": {"timeline_limit": 1, "required_state": [], "filters": {"room_types": [1]}}}},
         {"lists": {"a": {"timeline_limit": 1, "required_state": [], "filters": {"tags": ["t"] * 101}}}},
         {"lists": {f"l{number}": {"timeline_limit": 1, "required_state": []} for number in range(101)}},
+        {"lists": {f"l{number}": {"timeline_limit": 1, "required_state": [["m.x", f"{number} {key}"] for key in range(250)]} for number in range(9)}},
+        {"lists": {f"l{number}": {"timeline_limit": 1, "required_state": [], "filters": {"spaces": [f"!{number}_{key}:x" for key in range(99)]}} for number in range(2)}},
         {"room_subscriptions": {"no room": {"timeline_limit": 1, "required_state": []}}}, {"room_subscriptions": [1]},
         {"room_subscriptions": {f"!r{number}:x": {"timeline_limit": 1, "required_state": []} for number in range(101)}},
         {"extensions": []}, {"extensions": {"to_device": {"enabled": True, "since": "x"}}}, {"extensions": {"to_device": {"enabled": 1}}},

@@ -29,13 +29,14 @@ struct SlidingSync: Endpoint {
     func handle(_ request: Request, caller: Caller) async throws -> RawResponse {
         let user = Requester(caller)
         let form = SlidingSyncForm(form: .experimental, user: user.id)
+        let rooms = try form.rooms(request.body)
         return RawResponse(
             try await sync.respond(
                 to: SlidingSyncRequest(
                     user: user, form: .experimental, connection: try form.connection(request.body),
                     position: request.position, transaction: try request.body.optional("txn_id", as: .string),
                     timeoutMilliseconds: max(0, request.timeoutMilliseconds), presence: request.presence.rawValue,
-                    lists: try form.lists(request.body), subscriptions: try form.subscriptions(request.body),
+                    lists: rooms.lists, subscriptions: rooms.subscriptions,
                     extensions: try form.extensions(request.body)
                 )
             )

@@ -20,6 +20,22 @@ struct SlidingSyncForm {
     /// The longest name of a list or a connection, in bytes.
     private static let nameLimit = 255
 
+    /// The most elements that say which state is wanted, in all of a request: each may be looked up for each room.
+    private static let totalLimit = 2_000
+
+    /// What is wanted of rooms.
+    func rooms(
+        _ body: JSONFields
+    ) throws -> (lists: [ExactString: SlidingList], subscriptions: [RoomID: RoomConfig]) {
+        let lists = try lists(body)
+        let subscriptions = try subscriptions(body)
+        let states = lists.values.map(\.config.state) + subscriptions.values.map(\.state)
+        try check(states.reduce(0) { $0 + $1.size }, Self.totalLimit, "required_state, in all of the request,")
+        let spaces = lists.values.reduce(0) { $0 + ($1.filter.spaces?.count ?? 0) }
+        try check(spaces, Self.valueLimit, "spaces, in all of the request,")
+        return (lists, subscriptions)
+    }
+
     // MARK: Names
 
     func connection(_ body: JSONFields) throws -> ExactString {
@@ -32,7 +48,7 @@ struct SlidingSyncForm {
 
     // MARK: Lists
 
-    func lists(_ body: JSONFields) throws -> [ExactString: SlidingList] {
+    private func lists(_ body: JSONFields) throws -> [ExactString: SlidingList] {
         let named = try body.optional("lists", as: .map(of: .object)) ?? []
         try check(named.count, Self.listLimit, "lists")
         var lists: [ExactString: SlidingList] = [:]
@@ -71,7 +87,7 @@ struct SlidingSyncForm {
 
     // MARK: Rooms
 
-    func subscriptions(_ body: JSONFields) throws -> [RoomID: RoomConfig] {
+    private func subscriptions(_ body: JSONFields) throws -> [RoomID: RoomConfig] {
         let named = try body.optional("room_subscriptions", as: .map(of: .object)) ?? []
         try check(named.count, Self.listLimit, "room_subscriptions")
         var subscriptions: [RoomID: RoomConfig] = [:]

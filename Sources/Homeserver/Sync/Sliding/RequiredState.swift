@@ -74,6 +74,9 @@ public struct RequiredState: Sendable, Hashable {
         self.init(including: included, excluding: [], lazyMembers: isLazy)
     }
 
+    /// How many elements say what is wanted.
+    public var size: Int { exact.count + types.count + keys.count + excluded.count + (isAll ? 1 : 0) }
+
     /// Whether matching needs a look at every entry of a state.
     var needsWholeState: Bool { isAll || !keys.isEmpty }
 
