@@ -183,8 +183,11 @@ def first_sync(bench: Bench) -> dict:
     devices = [bench.login(user) for _ in range(bench.count(12, 200) + 2)]
     clients = [{"token": device["access_token"]} for device in devices]
     bench.load("sync", clients[:2], 2)  # warm
-    measured = clients[2:]
-    # One at a time: how long it takes, not how many fit.
+    return one_at_a_time(bench, clients[2:])
+
+
+def one_at_a_time(bench: Bench, measured: list[dict]) -> dict:
+    """A sync of each client, one after another: how long it takes, not how many fit."""
     total: dict = {}
     before, begun, times = bench.usage(), time.monotonic(), []
     for client in measured:
@@ -218,6 +221,61 @@ def empty_sync(bench: Bench) -> dict:
     clients = [{"token": user["access_token"], "since": bench.token_now(user)} for user in users]
     bench.load("sync", clients, 50)  # warm
     return bench.load("sync", clients, bench.count(1000, 30_000))
+
+
+#: What Element X asks for its list of rooms when it is opened, but for all rooms at once.
+SLIDING = json.dumps({
+    "conn_id": "room-list",
+    "lists": {"all_rooms": {
+        "ranges": [[0, 499]], "timeline_limit": 1,
+        "required_state": [
+            ["m.room.name", ""], ["m.room.encryption", ""], ["m.room.member", "$LAZY"], ["m.room.member", "$ME"], ["m.room.topic", ""],
+            ["m.room.avatar", ""], ["m.room.canonical_alias", ""], ["m.room.power_levels", ""], ["m.room.create", ""],
+            ["org.matrix.msc3401.call.member", "*"], ["m.room.join_rules", ""], ["m.room.tombstone", ""], ["m.space.child", "*"],
+        ],
+        "filters": {"not_room_types": ["m.space"]},
+    }},
+    "extensions": {name: {"enabled": True} for name in ("account_data", "receipts", "typing")},
+})
+
+
+def user_of_many_rooms(bench: Bench, rooms: int) -> dict:
+    """A user in so many rooms, each with two others and a few messages."""
+    users = bench.register(3)
+
+    def prepare(number: int) -> None:
+        room = bench.create_room(users[0], f"Room {number}")
+        for user in users[1:]:
+            bench.join(user, room)
+        for text in range(4):
+            bench.say(users[text % 3], room, f"message {text}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(prepare, range(rooms)))
+    return users[0]
+
+
+def first_sliding_sync(bench: Bench) -> dict:
+    """The first sliding sync of a device whose user is in 500 rooms, all of them asked for."""
+    user = user_of_many_rooms(bench, bench.amount(500))
+    devices = [bench.login(user) for _ in range(bench.count(6, 60) + 2)]
+    clients = [{"token": device["access_token"], "sliding": SLIDING} for device in devices]
+    bench.load("sync", clients[:2], 2)  # warm
+    return one_at_a_time(bench, clients[2:])
+
+
+def empty_sliding_sync(bench: Bench) -> dict:
+    """Incremental sliding syncs that find nothing new, of ten devices of a user in 500 rooms, all of them in the window."""
+    user = user_of_many_rooms(bench, bench.amount(500))
+    clients = []
+    for device in [bench.login(user) for _ in range(10)]:
+        headers = {"Authorization": f"Bearer {device['access_token']}", "Content-Type": "application/json"}
+        where = "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync"
+        answer = bench.http.post(where, headers=headers, content=SLIDING)
+        assert answer.status_code == 200, answer.text[:300]
+        clients.append({"token": device["access_token"], "sliding": SLIDING, "since": answer.json()["pos"]})
+    # A client goes on from where it is: what is measured begins where this ends, with positions of its own.
+    return bench.load("sync", clients, bench.count(300, 20_000))
 
 
 def idle_polls(bench: Bench) -> dict:
@@ -299,5 +357,7 @@ SCENARIOS = {
     "fan-out": fan_out,
     "first-sync": first_sync,
     "empty-sync": empty_sync,
+    "first-sliding-sync": first_sliding_sync,
+    "empty-sliding-sync": empty_sliding_sync,
     "idle-polls": idle_polls,
 }

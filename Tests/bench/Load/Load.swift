@@ -55,7 +55,7 @@ final class Load {
         }
         connections.run(until: { connections.underWay == 0 }) { index, response, time in
             if take(response) { milliseconds.append(time) }
-            if plan.clients[index].since != nil { since[index] = Self.nextBatch(response.body) ?? since[index] }
+            if plan.clients[index].since != nil { since[index] = next(response.body, index) ?? since[index] }
             if sent < plan.count {
                 sent += 1
                 connections.send(syncRequest(index), on: index)
@@ -78,7 +78,7 @@ final class Load {
             let messages = Self.occurrences(of: marker, in: response.body)
             for _ in 0..<messages { milliseconds.append(Double(nanoseconds() - sentAt) / 1e6) }
             arrived += messages
-            since[index] = Self.nextBatch(response.body) ?? since[index]
+            since[index] = next(response.body, index) ?? since[index]
             if arrived < plan.count * listeners { connections.send(syncRequest(index), on: index) }
             if arrived == sent * listeners, sent < plan.count {
                 sentAt = nanoseconds()
@@ -121,7 +121,7 @@ final class Load {
             index, response, time in
             guard take(response) else { return }
             milliseconds.append(time)
-            since[index] = Self.nextBatch(response.body) ?? since[index]
+            since[index] = next(response.body, index) ?? since[index]
             connections.send(syncRequest(index), on: index)
         }
     }
@@ -138,9 +138,26 @@ final class Load {
     }
 
     private func syncRequest(_ index: Int) -> [UInt8] {
+        if let body = plan.clients[index].sliding { return slidingRequest(index, body) }
         var path = "/_matrix/client/v3/sync?timeout=\(plan.timeoutMilliseconds)"
         if let since = since[index] { path += "&since=\(since)" }
         return request("GET", path, token: plan.clients[index].token, body: nil)
+    }
+
+    private func slidingRequest(_ index: Int, _ body: String) -> [UInt8] {
+        var path =
+            "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync?timeout=\(plan.timeoutMilliseconds)"
+        if let since = since[index] { path += "&pos=\(Self.escaped(since))" }
+        return request("POST", path, token: plan.clients[index].token, body: body)
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.utf8.map { byte in
+            let character = Character(UnicodeScalar(byte))
+            let isPlain = character.isASCII && (character.isLetter || character.isNumber || "-_.~".contains(character))
+            let digits = String(byte, radix: 16, uppercase: true)
+            return isPlain ? String(character) : digits.count == 1 ? "%0\(digits)" : "%\(digits)"
+        }.joined()
     }
 
     private func request(_ method: String, _ path: String, token: String, body: String?) -> [UInt8] {
@@ -164,9 +181,10 @@ final class Load {
         return false
     }
 
-    private static func nextBatch(_ body: ArraySlice<UInt8>) -> String? {
-        let key = Array(#""next_batch":""#.utf8)
-        guard let start = position(of: key, in: body, from: body.startIndex) else { return nil }
+    /// Where the client's next sync goes on.
+    private func next(_ body: ArraySlice<UInt8>, _ index: Int) -> String? {
+        let key = Array((plan.clients[index].sliding == nil ? #""next_batch":""# : #""pos":""#).utf8)
+        guard let start = Self.position(of: key, in: body, from: body.startIndex) else { return nil }
         return String(decoding: body[(start + key.count)...].prefix { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
     }
 

@@ -16,8 +16,10 @@ struct Plan: Decodable {
         var token: String
         /// The room that the client sends to, percent-encoded.
         var room: String?
-        /// The sync token to go on from; a first sync without.
+        /// The sync token to go on from (of a sliding sync, the position); a first sync without.
         var since: String?
+        /// What a sliding sync asks for; `/sync` without.
+        var sliding: String?
     }
 
     var mode: Mode
