@@ -28,6 +28,8 @@ public final class JournalCursor: Sendable {
         var isScheduled = false
         var isStopped = false
         var needsFollowUp = true
+        /// Who waits for it.
+        var waiting = 0
     }
 
     private let name: CursorName
@@ -44,6 +46,9 @@ public final class JournalCursor: Sendable {
     /// What comes shortly after another is looked at with it, in milliseconds.
     private static let pauseMilliseconds: Int64 = 300
     private static let retryMilliseconds: Int64 = 5_000
+    /// What is left to others after something was stored, in milliseconds, unless somebody waits for it: in times of many messages it falls
+    /// behind, and does not slow down those who send them.
+    private static let breathMilliseconds: Int64 = 50
     /// How often somebody who waits looks, in milliseconds.
     private static let patienceMilliseconds: Int64 = 20
 
@@ -88,6 +93,8 @@ public final class JournalCursor: Sendable {
     public func catchUp(withinMilliseconds milliseconds: Int64) async {
         let end = store.journal.end
         guard hasReached(end) == false else { return }
+        state.withLock { $0.waiting += 1 }
+        defer { state.withLock { $0.waiting -= 1 } }
         Task { await run() }
         for _ in 0..<max(1, milliseconds / Self.patienceMilliseconds) {
             await pause(Self.patienceMilliseconds)
@@ -131,7 +138,9 @@ public final class JournalCursor: Sendable {
         guard isFirst else { return }
         var failed = false
         do {
-            while try await step() {}
+            while let stored = try await step() {
+                if stored, state.withLock({ $0.waiting == 0 }) { await pause(Self.breathMilliseconds) }
+            }
         } catch {
             failed = true
             logger.error("the journal cannot be followed", metadata: ["cursor": "\(name)", "error": "\(error)"])
@@ -145,12 +154,12 @@ public final class JournalCursor: Sendable {
         }
     }
 
-    /// - Returns: Whether there may be more.
-    private func step() async throws -> Bool {
+    /// - Returns: Whether something was stored; `nil` if there was nothing to do.
+    private func step() async throws -> Bool? {
         let (begin, stored, isStopped, needsFollowUp) = state.withLock {
             ($0.position ?? StreamPosition(0), $0.stored, $0.isStopped, $0.needsFollowUp)
         }
-        guard !isStopped else { return false }
+        guard !isStopped else { return nil }
         if needsFollowUp {
             state.withLock { $0.needsFollowUp = false }
             do {
@@ -161,7 +170,7 @@ public final class JournalCursor: Sendable {
             }
         }
         let rows = try await rows(after: begin)
-        guard let last = rows.last else { return state.withLock { $0.needsFollowUp } }
+        guard let last = rows.last else { return state.withLock { $0.needsFollowUp } ? true : nil }
         let change = try await follower.follow(rows)
         if change != nil || last.position.rawValue - stored.rawValue >= Self.maximumUnstored {
             let name = name
@@ -172,7 +181,7 @@ public final class JournalCursor: Sendable {
             state.withLock { $0.stored = last.position }
         }
         state.withLock { $0.position = last.position }
-        return true
+        return change != nil
     }
 
     private func rows(after position: StreamPosition) async throws -> [JournalRow] {
