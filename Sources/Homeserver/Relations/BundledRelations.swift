@@ -98,11 +98,10 @@ struct BundledRelations: Sendable {
             try load(parents, ignored, reader)
             let roots = parents.filter { has(Relation.thread, $0) && $0.event.relation == nil }
             guard !roots.isEmpty else { return }
+            let rooms = Dictionary(roots.map { ($0.event.eventID, $0.room) }) { first, _ in first }
             for (root, thread) in try reader.relations.threads(
-                from: roots.map(\.event.eventID), for: viewer, ignoring: ignored)
-            where roots.contains(where: { $0.event.eventID == root && $0.room == thread.room }) {
-                threads[root] = thread
-            }
+                from: Array(rooms.keys), for: viewer, ignoring: ignored)
+            where rooms[root] == thread.room { threads[root] = thread }
             lastEvents = try reader.events.events(threads.values.map(\.last))
             try look(lastEvents, reader)
             try load(lastEvents, ignored, reader)
