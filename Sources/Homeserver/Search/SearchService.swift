@@ -36,9 +36,9 @@ public struct SearchService: Sendable {
         let terms = SearchTerms(
             query.term, rooms: try await searchable(query.filter, by: user), keys: query.keys)
         guard !terms.words.isEmpty, !terms.rooms.isEmpty, !terms.keys.isEmpty else { return SearchResults(count: 0) }
-        var results = SearchResults(
-            count: try await store.read { try $0.search.count(terms, limit: Self.maximumCount) })
+        var results = SearchResults(count: 0)
         try await fill(&results, terms, query, place, by: user)
+        results.count = max(results.results.count, try await count(terms, by: user))
         results.highlights = Self.highlights(of: results.results.map(\.event), terms)
         if let context = query.context {
             for index in results.results.indices {
@@ -47,6 +47,23 @@ public struct SearchService: Sendable {
         }
         if query.includesState { try await addState(to: &results, by: user) }
         return results
+    }
+
+    /// How many events match, in rooms of which the user may see all: in others the number would tell what was said while they were not
+    /// there.
+    private func count(_ terms: SearchTerms, by user: Requester) async throws -> Int {
+        let counts = try await store.read { reader in
+            try reader.search.counts(terms, limit: Self.maximumCount).filter { room, _ in
+                try reader.memberships.membership(of: user.number, in: room)?.membership == .join
+            }
+        }
+        var sum = 0
+        for (room, count) in counts {
+            let visibility = HistoryVisibility(
+                of: try await rooms.view(room).event(StateKey(.historyVisibility))?.event)
+            if visibility == .shared || visibility == .worldReadable { sum += count }
+        }
+        return sum
     }
 
     /// The rooms that a user is or was in, as far as the filter wants them.

@@ -107,12 +107,12 @@ public struct SearchReader {
             before?.event ?? EventNumber(Int64.max), map: Self.hit)
     }
 
-    /// How many events match, counting up to `limit`.
-    public func count(_ terms: SearchTerms, limit: Int) throws -> Int {
-        try sql.first(
-            sql.engine == .sqlite ? Self.countOfSQLite : Self.countOfPostgres, terms.expression(for: sql.engine),
+    /// How many events match in each room, counting up to `limit` of them.
+    public func counts(_ terms: SearchTerms, limit: Int) throws -> [(room: RoomNumber, count: Int)] {
+        try sql.all(
+            sql.engine == .sqlite ? Self.countsOfSQLite : Self.countsOfPostgres, terms.expression(for: sql.engine),
             terms.rooms.sqlList, terms.keys.map(\.rawValue), limit
-        ) { Int(try $0.int(0)) } ?? 0
+        ) { (room: try $0.number(0), count: Int(try $0.int(1))) }
     }
 
     /// History that has not been looked at yet.
@@ -148,8 +148,10 @@ public struct SearchReader {
     private static let bestOfPostgres = SQL("\(columnsOfPostgres) \(postgres) \(byRank)")
     private static let latestOfSQLite = SQL("\(columnsOfSQLite) \(sqlite) \(byTime)")
     private static let latestOfPostgres = SQL("\(columnsOfPostgres) \(postgres) \(byTime)")
-    private static let countOfSQLite = SQL("SELECT COUNT(*) FROM (SELECT 1 \(sqlite) LIMIT $4) AS found")
-    private static let countOfPostgres = SQL("SELECT COUNT(*) FROM (SELECT 1 \(postgres) LIMIT $4) AS found")
+    private static let countsOfSQLite = SQL("\(rooms) \(sqlite) \(byRoom)")
+    private static let countsOfPostgres = SQL("\(rooms) \(postgres) \(byRoom)")
+    private static let rooms = "SELECT room_num, COUNT(*) FROM (SELECT entries.room_num"
+    private static let byRoom = "LIMIT $4) AS found GROUP BY room_num"
 }
 
 /// Stores the words of events.
