@@ -72,6 +72,28 @@ def test_the_timeline_is_continued_by_messages(alice, form):
     assert [event["event_id"] for event in older["chunk"]] == list(reversed(sent[:-3]))
 
 
+def test_relations_are_told_with_what_the_client_has_not_seen_come(alice, form):
+    room = make_rooms(alice, 1)[0]
+    first = alice.say(room, "first")
+
+    def edit(event):
+        content = {
+            "msgtype": "m.text", "body": "* edited", "m.new_content": {"msgtype": "m.text", "body": "edited"},
+            "m.relates_to": {"rel_type": "m.replace", "event_id": event},
+        }
+        return alice.send(room, content)
+
+    last = edit(first)
+    loop = Loop(alice, form)
+    wanted = {"all": rooms_list(2, [NAME], (0, 9))}
+    timeline = loop.sync(wanted)["rooms"][room]["timeline"]
+    assert timeline[0]["unsigned"]["m.relations"]["m.replace"]["event_id"] == last
+    second = alice.say(room, "second")
+    edit(second)
+    live = loop.sync(wanted)["rooms"][room]["timeline"]
+    assert [event["event_id"] for event in live][0] == second and "m.relations" not in live[0]["unsigned"]
+
+
 @pytest.mark.only_chappe(reason="Synapse does not take the position of a sliding sync there")
 def test_a_position_can_be_paginated_from(alice, form):
     (room,) = make_rooms(alice, 1)

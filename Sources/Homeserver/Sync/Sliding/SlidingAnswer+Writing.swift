@@ -7,7 +7,12 @@ extension SlidingAnswer {
         _ request: SlidingSyncRequest, position: SlidingPosition, store: Store, now: Int64
     ) async throws -> [UInt8] {
         let events = rooms.flatMap { ($0.timeline ?? []) + $0.state }
-        let rendered = try await RenderedEvents(events, for: Viewer(request.user, now: now), store: store)
+        // Who has been told everything before has been told what relates to what.
+        let parents = rooms.flatMap { room in
+            room.isInitial || room.isLimited || room.isExpanded ? room.timeline ?? [] : []
+        }
+        let rendered = try await RenderedEvents(
+            events, for: Viewer(request.user, now: now), store: store, withRelationsOf: parents)
         var writer = JSONWriter(capacity: 512 + events.count * 700)
         writer.beginObject()
         writer.member("pos", position.text)
