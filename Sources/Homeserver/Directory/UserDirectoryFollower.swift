@@ -1,16 +1,20 @@
 import Matrix
 import RoomEngine
 import Store
+import Synchronization
 
 /// Takes in from the journal who can be found by name, and which rooms are open to everybody.
-public struct UserDirectoryFollower: JournalFollower {
+public final class UserDirectoryFollower: JournalFollower {
     private let rooms: RoomService
     private let serverName: ServerName
+    /// Rooms that may have members of whom nothing is known, since the journal does not name all who were there when this server came;
+    /// `nil` as long as the database has not been asked for them.
+    private let unknown = Mutex<Set<RoomNumber>?>(nil)
 
     private var store: Store { rooms.store }
 
-    private static let membersAtOnce = 500
-    private static let accountsAtOnce = 200
+    private static let membersAtOnce = 100
+    private static let accountsAtOnce = 100
 
     /// - Parameter rooms: Knows the rooms.
     public init(rooms: RoomService) {
@@ -18,22 +22,33 @@ public struct UserDirectoryFollower: JournalFollower {
         serverName = rooms.serverName
     }
 
-    /// Lets accounts be found that are from before there was a directory.
+    /// Whether there are rooms to be looked through.
+    public var wantsFollowUp: Bool { unknown.withLock { $0?.isEmpty == false } }
+
+    /// Takes in accounts that are from before there was a directory, and members of rooms that the journal does not name: some of them.
     public func followUp() async throws -> Bool {
-        try await store.write { try $0.userDirectory.addMissingAccounts(limit: Self.accountsAtOnce) }
+        if unknown.withLock({ $0 == nil }) {
+            if try await store.write({ try $0.userDirectory.addMissingAccounts(limit: Self.accountsAtOnce) }) {
+                return true
+            }
+            let rooms = try await store.read { try $0.userDirectory.roomsWithMissingMembers() }
+            unknown.withLock { $0 = Set(rooms).union($0 ?? []) }
+        }
+        guard let room = unknown.withLock({ $0?.first }) else { return false }
+        if try await addMembers(of: room) { unknown.withLock { _ = $0?.remove(room) } }
+        return wantsFollowUp
     }
 
     /// Looks at members and at what makes rooms open.
     public func follow(_ rows: [JournalRow]) async throws -> (@Sendable (StoreWriter) throws -> Void)? {
         var changed: Set<RoomNumber> = []
-        var whole: Set<RoomNumber> = []
         var numbers: [EventNumber] = []
         for row in rows {
             switch row.subject {
             case .event(let number, _): numbers.append(number)
             case .memberships(let room):
                 changed.insert(room)
-                whole.insert(room)
+                unknown.withLock { _ = $0?.insert(room) }
             case .receipt, .deviceList, .presence, .other: continue
             }
         }
@@ -54,7 +69,6 @@ public struct UserDirectoryFollower: JournalFollower {
             default: continue
             }
         }
-        for room in whole { try await addMembers(of: room) }
         var openness: [RoomNumber: Bool] = [:]
         for room in changed { openness[room] = try await isOpen(room) }
         guard !openness.isEmpty || !people.isEmpty else { return nil }
@@ -95,23 +109,21 @@ public struct UserDirectoryFollower: JournalFollower {
         return HistoryVisibility(of: try await view.event(StateKey(.historyVisibility))?.event) == .worldReadable
     }
 
-    /// Takes in those members of a room of whom nothing is known: this server has come into it, and its journal does not name them.
-    private func addMembers(of room: RoomNumber) async throws {
+    /// Takes in some of those members of a room of whom nothing is known.
+    ///
+    /// - Returns: Whether those were all.
+    private func addMembers(of room: RoomNumber) async throws -> Bool {
         let isOpen = try await isOpen(room)
-        while true {
-            let members = try await store.read {
-                try $0.userDirectory.missingMembers(of: room, limit: Self.membersAtOnce)
-            }
-            guard !members.isEmpty else { return }
-            let events = try await store.events(members.map(\.event))
-            let people = members.map { user, number in
-                let content = events[number]?.event.content
-                return Person(
-                    user: user, name: content?["displayname"]?.string, avatarURL: content?["avatar_url"]?.string,
-                    isOpen: isOpen)
-            }
-            try await store.write { writer in for person in people { try person.write(writer) } }
-            if members.count < Self.membersAtOnce { return }
+        let members = try await store.read { try $0.userDirectory.missingMembers(of: room, limit: Self.membersAtOnce) }
+        guard !members.isEmpty else { return true }
+        let events = try await store.events(members.map(\.event))
+        let people = members.map { user, number in
+            let content = events[number]?.event.content
+            return Person(
+                user: user, name: content?["displayname"]?.string, avatarURL: content?["avatar_url"]?.string,
+                isOpen: isOpen)
         }
+        try await store.write { writer in for person in people { try person.write(writer) } }
+        return members.count < Self.membersAtOnce
     }
 }

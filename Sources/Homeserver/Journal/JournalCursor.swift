@@ -14,6 +14,13 @@ public protocol JournalFollower: Sendable {
     ///
     /// - Returns: Whether there may be more.
     func followUp() async throws -> Bool
+    /// Whether what was looked at has left something to do beside the journal.
+    var wantsFollowUp: Bool { get }
+}
+
+extension JournalFollower {
+    /// False.
+    public var wantsFollowUp: Bool { false }
 }
 
 /// Goes through the journal in the background, for somebody who follows it and may come a little later, and remembers in the database how
@@ -180,7 +187,11 @@ public final class JournalCursor: Sendable {
             }
             state.withLock { $0.stored = last.position }
         }
-        state.withLock { $0.position = last.position }
+        let wantsFollowUp = follower.wantsFollowUp
+        state.withLock { state in
+            state.position = last.position
+            if wantsFollowUp { state.needsFollowUp = true }
+        }
         return change != nil
     }
 

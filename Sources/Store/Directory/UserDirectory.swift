@@ -51,6 +51,18 @@ public struct UserDirectoryReader {
         }
     }
 
+    /// Rooms that have members who cannot be found yet, and are not of this server.
+    public func roomsWithMissingMembers() throws -> [RoomNumber] {
+        try sql.all(
+            """
+            SELECT DISTINCT memberships.room_num FROM memberships
+            WHERE memberships.membership = 1
+                AND NOT EXISTS (SELECT 1 FROM directory_users WHERE directory_users.user_num = memberships.user_num)
+                AND NOT EXISTS (SELECT 1 FROM accounts WHERE accounts.user_num = memberships.user_num)
+            """
+        ) { try $0.number(0) }
+    }
+
     /// Members of a room who cannot be found yet, and the events that made them members.
     public func missingMembers(of room: RoomNumber, limit: Int) throws -> [(user: UserNumber, event: EventNumber)] {
         try sql.all(
