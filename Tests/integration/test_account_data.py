@@ -132,6 +132,45 @@ def test_presence_is_told_to_those_who_share_a_room(alice, bob, room):
     bob.refused("M_FORBIDDEN", 403, "PUT", "presence", alice.user, "status", json={"presence": "offline"})
 
 
+def presence(sync, of):
+    return [event["content"] for event in sync.get("presence", {}).get("events", []) if event["sender"] == of.user]
+
+
+def test_who_meets_is_told_who_is_there(users):
+    """Whoever comes to share a room with others is told of them, and they of the newcomer, although nobody's presence has changed."""
+    alice, bob, carol = users("alice", "bob", "carol")
+    room = alice.create_room(preset="public_chat")
+    carol.join(room)
+    alice.put("presence", alice.user, "status", json={"presence": "online", "status_msg": "Here I am"})
+    bob.put("presence", bob.user, "status", json={"presence": "unavailable", "status_msg": "Just looking"})
+    quiet = {"set_presence": "offline"}
+    ours, theirs = alice.sync(**quiet)["next_batch"], bob.sync(**quiet)["next_batch"]
+    # Before they have met, nothing is told.
+    assert not presence(bob.sync(theirs, **quiet), alice) and not presence(alice.sync(ours, **quiet), bob)
+    bob.join(room)
+    met, came = bob.sync(theirs, **quiet), alice.sync(ours, **quiet)
+    assert presence(met, alice)[-1]["status_msg"] == "Here I am"
+    # Also of those who are not there.
+    assert presence(met, carol)[-1]["presence"] == "offline"
+    assert presence(came, bob)[-1]["status_msg"] == "Just looking"
+    # Once.
+    assert not presence(bob.sync(met["next_batch"], **quiet), carol)
+
+
+def test_doing_something_is_told(users):
+    """When somebody was last active is told, also if no client of theirs says that they are there."""
+    alice, bob = users("alice", "bob")
+    room = bob.create_room(preset="public_chat")
+    since = bob.sync(set_presence="offline")["next_batch"]
+    alice.join(room)
+
+    def active(sync):
+        return [content for content in presence(sync, alice) if "last_active_ago" in content]
+
+    (told, _) = bob.sync_until(active, since, set_presence="offline")
+    assert told[-1]["presence"] == "offline" and told[-1]["last_active_ago"] < 60_000
+
+
 def test_ignored_users_are_not_heard(alice, bob, room):
     alice.put("user", alice.user, "account_data", "m.ignored_user_list", json={"ignored_users": {bob.user: {}}})
     since = alice.sync()["next_batch"]

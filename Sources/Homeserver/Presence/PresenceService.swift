@@ -17,6 +17,8 @@ public final class PresenceService: Sendable {
         public var activeMilliseconds: Int64 = 60_000
         /// How long after doing something a user who is online counts as unavailable, in milliseconds.
         public var idleMilliseconds: Int64 = 300_000
+        /// How much later somebody who is not there must have been active again for others to be told, in milliseconds.
+        public var toldActivityMilliseconds: Int64 = 300_000
         /// How often it is looked for what has changed by itself, in milliseconds.
         public var sweepMilliseconds: Int64 = 5_000
 
@@ -69,6 +71,31 @@ public final class PresenceService: Sendable {
         }
     }
 
+    /// Has what users of this server send count as doing something. Called once, before clients are served.
+    ///
+    /// [Last active ago](https://spec.matrix.org/v1.19/client-server-api/#last-active-ago): a message is a proactive event.
+    public func follow(sendersOf serverName: ServerName) {
+        guard isEnabled else { return }
+        store.journal.listen { [weak self] entries in
+            for entry in entries {
+                guard case .event(let event, _) = entry.change, event.event.sender.isLocal(to: serverName) else { continue }
+                self?.hasSent(event.sender)
+            }
+        }
+    }
+
+    /// A user has sent something. Quick, since nearly always it is nobody's news.
+    private func hasSent(_ user: UserNumber) {
+        let now = clock.now
+        let isNews = state.withLock { state in
+            guard state.users[user]?.isNews(toActAt: now, times) == false else { return true }
+            _ = state.users[user]?.act(now: now, times)
+            return false
+        }
+        guard isNews else { return }
+        Task { do { try await act(user) } catch { markUnwritten(user) } }
+    }
+
     // MARK: What clients do
 
     /// A client syncs, and wants its user to be seen as `state`.
@@ -87,7 +114,8 @@ public final class PresenceService: Sendable {
     public func act(_ user: UserNumber) async throws {
         guard isEnabled else { return }
         let now = clock.now
-        try await change(user) { tracker in tracker.act(now: now) }
+        let times = times
+        try await change(user) { tracker in tracker.act(now: now, times) }
     }
 
     /// A user sets their presence.
@@ -192,7 +220,7 @@ public final class PresenceService: Sendable {
                 let isNews = tracker.pass(now: now, times)
                 if isNews { changed.append(tracker.record) }
                 // What is news stays until it is written, which is before the next sweep that finds nothing new.
-                state.users[user] = tracker.record.state == .offline && !isNews ? nil : tracker
+                state.users[user] = tracker.isForgettable(now: now, times) && !isNews ? nil : tracker
             }
             state.isSweeping = !state.users.isEmpty
             return (changed, state.isSweeping)

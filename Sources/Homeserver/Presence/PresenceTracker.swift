@@ -8,6 +8,8 @@ struct PresenceTracker {
     private var presentUntil: Int64 = 0
     /// What the user's last sync wanted them to be seen as.
     private var lastSynced: PresenceState?
+    /// When the user was last active as far as others have been told, in milliseconds since 1970.
+    private var toldActive: Int64
     /// Whether others have not been told of the record yet.
     var isUnwritten = false
 
@@ -15,6 +17,12 @@ struct PresenceTracker {
         record =
             stored
             ?? PresenceRecord(user: user, state: .offline, statusMessage: nil, lastActive: 0, isCurrentlyActive: false)
+        toldActive = record.lastActive
+    }
+
+    private mutating func telling(_ isNews: Bool) -> Bool {
+        if isNews { toldActive = record.lastActive }
+        return isNews
     }
 
     /// A client syncs.
@@ -28,17 +36,27 @@ struct PresenceTracker {
         if state == .online || record.lastActive == 0 { record.lastActive = max(now, record.lastActive) }
         record.state = state
         record.isCurrentlyActive = state == .online
-        return true
+        return telling(true)
+    }
+
+    /// Whether others have to be told if the user does something now.
+    func isNews(toActAt now: Int64, _ times: PresenceService.Times) -> Bool {
+        switch record.state {
+        case .unavailable: true
+        case .online: !record.isCurrentlyActive
+        // Of who is not there, when they last did something is all that is told.
+        case .offline: now >= toldActive + times.toldActivityMilliseconds
+        }
     }
 
     /// The user does something.
-    mutating func act(now: Int64) -> Bool {
-        let before = record
+    mutating func act(now: Int64, _ times: PresenceService.Times) -> Bool {
+        let isNews = isNews(toActAt: now, times)
         record.lastActive = max(now, record.lastActive)
         if record.state == .unavailable { record.state = .online }
         if record.state == .online { record.isCurrentlyActive = true }
         // While someone is active, when exactly is nobody's news.
-        return before.state != record.state || before.isCurrentlyActive != record.isCurrentlyActive
+        return telling(isNews)
     }
 
     /// The user sets their presence.
@@ -49,8 +67,9 @@ struct PresenceTracker {
         record.statusMessage = statusMessage
         if state == .online { record.lastActive = max(now, record.lastActive) }
         record.isCurrentlyActive = state == .online
-        return before.state != record.state || before.statusMessage != record.statusMessage
-            || before.isCurrentlyActive != record.isCurrentlyActive
+        return telling(
+            before.state != record.state || before.statusMessage != record.statusMessage
+                || before.isCurrentlyActive != record.isCurrentlyActive)
     }
 
     /// Time passes.
@@ -66,6 +85,11 @@ struct PresenceTracker {
             record.isCurrentlyActive = false
         }
         defer { isUnwritten = false }
-        return isUnwritten || before != record
+        return telling(isUnwritten || before != record)
+    }
+
+    /// Whether nothing more is known of the user than what has been written.
+    func isForgettable(now: Int64, _ times: PresenceService.Times) -> Bool {
+        record.state == .offline && record.lastActive + times.toldActivityMilliseconds <= now
     }
 }

@@ -149,6 +149,7 @@ struct Services: Sendable {
             store: store, clock: clock, scheduler: scheduler, isEnabled: configuration.presenceIsEnabled
         )
         let judges = RuleJudges(rules: pushRules, rooms: rooms, store: store)
+        presence.follow(sendersOf: configuration.serverName)
         users = UserServices(
             filters: FilterService(store: store), accountData: accountData, tags: TagService(store: store),
             receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,

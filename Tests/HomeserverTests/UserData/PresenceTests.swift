@@ -51,6 +51,58 @@ import Testing
         }
     }
 
+    @Test func sendingIsDoingSomething() async throws {
+        try await UserDataFixture.onEachEngine { fixture in
+            let (alice, bob) = (try await fixture.user("alice"), try await fixture.user("bob"))
+            let room = try await fixture.room(alice, [bob])
+            let (store, presence) = (fixture.store, fixture.presence)
+            presence.follow(sendersOf: UserDataFixture.serverName)
+            func told() async throws -> PresenceRecord? {
+                try await store.read { try $0.presence.presence(of: alice.number) }
+            }
+            // Of somebody whose client is not there, when they did something is told, but not each time.
+            let first = fixture.clock.now
+            try await fixture.send("one", to: room, by: alice)
+            try await eventually { try await told()?.lastActive ?? 0 >= first }
+            #expect(try await told()?.state == .offline)
+            let end = store.journal.end
+            fixture.clock.advance(100_000)
+            await presence.sweep()
+            try await fixture.send("two", to: room, by: alice)
+            try await fixture.send("three", to: room, by: alice)
+            #expect(store.journal.end.rawValue == end.rawValue + 2)
+            #expect(try await presence.presence(of: alice.id, seenBy: bob.id).lastActiveAgoMilliseconds ?? .max < 100)
+            fixture.clock.advance(300_000)
+            await presence.sweep()
+            let later = fixture.clock.now
+            try await fixture.send("four", to: room, by: alice)
+            try await eventually { try await told()?.lastActive ?? 0 >= later }
+            // What others do says nothing of this user.
+            fixture.clock.advance(300_000)
+            try await fixture.send("five", to: room, by: bob)
+            #expect(try await presence.presence(of: alice.id, seenBy: bob.id).lastActiveAgoMilliseconds ?? 0 >= 300_000)
+
+            // Who is there but has done nothing for long is there again.
+            try await presence.active(alice.number, .online, timeoutMilliseconds: 600_000)
+            fixture.clock.advance(300_000)
+            await presence.sweep()
+            #expect(try await told()?.state == .unavailable)
+            try await fixture.send("six", to: room, by: alice)
+            try await eventually { try await told()?.state == .online }
+        }
+    }
+
+    /// Waits until something holds, for some seconds at the most.
+    private func eventually(
+        sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
+    ) async throws {
+        for _ in 0..<2_000 {
+            if try await condition() { return }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        Issue.record("it did not come about", sourceLocation: sourceLocation)
+    }
+
     @Test func theStatusIsKeptAndShownToThoseWhoShareARoom() async throws {
         try await UserDataFixture.onEachEngine { fixture in
             let alice = try await fixture.user("alice")
