@@ -14,6 +14,8 @@ struct CatchUp: Sendable {
 
     /// How many events are looked at for one page; not all of them may concern the destination.
     private static let eventsPerPage = 500
+    /// How many rooms that the destination has come into are looked at for one page.
+    private static let roomsPerPage = 500
     /// How many receipts are looked at for one page.
     private static let receiptsPerPage = 500
     /// How many of a busy room's newest events are looked at together for one that concerns the destination.
@@ -34,12 +36,26 @@ struct CatchUp: Sendable {
             if let item = try await concerning(reference) { page.items.append(item) }
         }
         for room in found.busy { page.items += try await newest(in: room) }
+        try await addOffers(to: &page)
         try await addReceipts(to: &page)
         let (places, complete) = try await loader.announcer.places(for: server, after: after, through: page.through)
         page.through = min(page.through, complete)
         page.items += places.map { OutgoingItem(position: $0, content: .devices) }
         page.items = page.items.filter { $0.position <= page.through }.sorted { $0.position < $1.position }
         return page
+    }
+
+    /// Of rooms in which it has turned out meanwhile that the destination is there: what it was not sent before.
+    private func addOffers(to page: inout DestinationMachine.Page) async throws {
+        let entered = try await store.read { [page] reader in
+            try reader.serverMembers.entered(by: server, after: after, through: page.through, limit: Self.roomsPerPage)
+        }
+        if entered.count == Self.roomsPerPage, let last = entered.last { page.through = last.position }
+        for (room, position) in entered {
+            let offers = try await loader.offers.offers(in: room, to: [server])
+            guard let events = offers[server] else { continue }
+            page.items.append(OutgoingItem(position: position, content: .offer(events)))
+        }
     }
 
     private func addReceipts(to page: inout DestinationMachine.Page) async throws {

@@ -73,9 +73,10 @@ public actor FederationSender {
         routes = EventRoutes(
             servers: servers, serverName: serverName, accepts: { $0 != serverName && accepts($0) })
         announcer = DeviceAnnouncer(store: store, keys: keys)
+        let offers = EndOffers(routes: routes, ends: RoomEnds(store: store, serverName: serverName))
         loader = TransactionLoader(
-            store: store, serverName: serverName, routes: routes, announcer: announcer, presence: presence,
-            clock: clock, configuration: configuration
+            store: store, serverName: serverName, routes: routes, offers: offers, announcer: announcer,
+            presence: presence, clock: clock, configuration: configuration
         )
         turns = Turns(healthy: configuration.concurrentTransactions, failing: configuration.concurrentRetries)
     }
@@ -119,8 +120,8 @@ public actor FederationSender {
 
     private func follow() {
         let dispatcher = JournalDispatcher(
-            store: store, routes: routes, announcer: announcer, sendsPresence: loader.presence != nil,
-            position: dispatched, logger: logger
+            store: store, routes: routes, offers: loader.offers, announcer: announcer,
+            sendsPresence: loader.presence != nil, position: dispatched, logger: logger
         )
         let (entries, news) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.news = news

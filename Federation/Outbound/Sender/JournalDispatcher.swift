@@ -19,12 +19,17 @@ struct DispatchedBatch: Sendable {
     mutating func add(_ item: OutgoingItem, for servers: some Sequence<ServerName>) {
         for server in servers { items[server, default: []].append(item) }
     }
+
+    mutating func add(_ offers: [ServerName: [EventNumber]], at position: StreamPosition) {
+        for (server, events) in offers { add(OutgoingItem(position: position, content: .offer(events)), for: [server]) }
+    }
 }
 
 /// Goes through the journal, entry by entry, and finds out which servers each one concerns.
 actor JournalDispatcher {
     private let store: Store
     private let routes: EventRoutes
+    private let offers: EndOffers
     private let announcer: DeviceAnnouncer
     private let sendsPresence: Bool
     private let logger: Logger
@@ -35,11 +40,12 @@ actor JournalDispatcher {
 
     /// - Parameter position: Everything before or at it has been looked at.
     init(
-        store: Store, routes: EventRoutes, announcer: DeviceAnnouncer, sendsPresence: Bool, position: StreamPosition,
-        logger: Logger
+        store: Store, routes: EventRoutes, offers: EndOffers, announcer: DeviceAnnouncer, sendsPresence: Bool,
+        position: StreamPosition, logger: Logger
     ) {
         self.store = store
         self.routes = routes
+        self.offers = offers
         self.announcer = announcer
         self.sendsPresence = sendsPresence
         self.position = position
@@ -74,6 +80,7 @@ actor JournalDispatcher {
             case .event(let event, let subject):
                 let servers = try await destinations(of: event, relays[event.number])
                 batch.add(OutgoingItem(position: entry.position, content: .event(event)), for: servers)
+                if subject != nil { batch.add(try await offers.offers(after: event), at: entry.position) }
                 if sendsPresence, let subject { try await introduce(subject, event, into: &batch) }
             case .receipt(let receipt):
                 guard receipt.type == "m.read", receipt.userID.isLocal(to: routes.serverName) else { continue }
@@ -85,7 +92,9 @@ actor JournalDispatcher {
             case .presence(let user):
                 guard sendsPresence else { continue }
                 for server in try await servers(interestedIn: user) { batch.presence[server, default: []].insert(user) }
-            case .memberships, .accountData, .toDevice, .deviceListView, .oneTimeKeys: continue
+            case .memberships(let room, let users):
+                batch.add(try await offers.offers(in: room, users: users, store), at: entry.position)
+            case .accountData, .toDevice, .deviceListView, .oneTimeKeys: continue
             }
         }
     }
@@ -101,6 +110,8 @@ actor JournalDispatcher {
             case .event(let number, _):
                 guard let event = events[number] else { continue }
                 servers = try await destinations(of: event, relays[number])
+                servers.formUnion(try await offers.offers(after: event).keys)
+            case .memberships(let room): servers.formUnion(try await offers.offers(in: room, users: nil, store).keys)
             case .receipt(let user, let room, let type):
                 guard type == "m.read", try await store.user(user).isLocal(to: routes.serverName) else { continue }
                 servers = try await routes.servers.servers(in: room).filter(routes.accepts)

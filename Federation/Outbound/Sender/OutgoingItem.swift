@@ -6,6 +6,8 @@ struct OutgoingItem: Sendable {
     enum Content: Sendable {
         /// An event.
         case event(StoredEvent)
+        /// Ends of a room that the destination was not known to be in when they were sent to others.
+        case offer([EventNumber])
         /// A receipt of a user of this server.
         case receipt(ReceiptRecord)
         /// Announcements of devices are stored under this position.

@@ -8,6 +8,7 @@ struct TransactionLoader: Sendable {
     let store: Store
     let serverName: ServerName
     let routes: EventRoutes
+    let offers: EndOffers
     let announcer: DeviceAnnouncer
     let presence: PresenceService?
     let clock: any Clock
@@ -59,7 +60,10 @@ struct TransactionLoader: Sendable {
             switch item.content {
             case .event(let event):
                 let text = (texts[event.number] ?? event).event.bytes
-                candidates.items.append(Candidate(position: item.position, content: .event(text)))
+                candidates.items.append(Candidate(position: item.position, content: .events([text])))
+            case .offer(let events):
+                let texts = try await offers.ends.texts(of: events, for: server)
+                candidates.items.append(Candidate(position: item.position, content: .events(texts)))
             case .receipt(let receipt):
                 candidates.items.append(
                     Candidate(position: item.position, content: .receipt(try await outgoing(receipt))))

@@ -5,8 +5,8 @@ import Store
 /// Something that could go into the next transaction.
 struct Candidate: Sendable {
     enum Content: Sendable {
-        /// The text of an event.
-        case event([UInt8])
+        /// The texts of events that go together: one, or some few.
+        case events([[UInt8]])
         /// A receipt: those of a transaction share a message.
         case receipt(OutgoingReceipt)
         /// Messages that go together.
@@ -60,7 +60,7 @@ struct TransactionPlanner: Sendable {
 
     func draft(_ candidates: Candidates) -> TransactionDraft {
         var building = Building(limits: limits, sentThrough: candidates.after)
-        let hasOthers = candidates.items.contains { if case .event = $0.content { false } else { true } }
+        let hasOthers = candidates.items.contains { if case .events = $0.content { false } else { true } }
         building.addDeviceMessages(
             candidates, limit: hasOthers ? max(1, limits.edus - Self.roomForOthers) : limits.edus
         )
@@ -108,10 +108,11 @@ struct TransactionPlanner: Sendable {
         /// Adds a thing if it fits.
         mutating func add(_ item: Candidate) -> Bool {
             switch item.content {
-            case .event(let text):
-                guard draft.pdus.count < limits.pdus, fits(text.count) else { return false }
-                draft.pdus.append(text)
-                count(text.count)
+            case .events(let texts):
+                let size = texts.reduce(0) { $0 + $1.count }
+                guard draft.pdus.count + texts.count <= limits.pdus, fits(size) else { return false }
+                draft.pdus += texts
+                count(size)
             case .receipt(let receipt):
                 let size = receipt.approximateBytes
                 guard draft.edus.count + receipts.count(with: receipt) <= limits.edus, fits(size) else { return false }

@@ -82,6 +82,19 @@ public struct ServerMemberReader {
         return partial.isEmpty ? rooms : Set(rooms).union(partial).sorted()
     }
 
+    /// The rooms in which a user of a server is, and has come into or has got another name in a stretch of the journal: where the last did.
+    public func entered(
+        by server: ServerName, after: StreamPosition, through: StreamPosition, limit: Int
+    ) throws -> [(room: RoomNumber, position: StreamPosition)] {
+        try sql.all(
+            """
+            SELECT m.room_num, MAX(m.position) AS place FROM users AS u JOIN memberships AS m ON m.user_num = u.num
+            WHERE u.server = $1 AND m.membership = 1 AND m.position > $2 AND m.position <= $3
+            GROUP BY m.room_num ORDER BY place LIMIT $4
+            """, server, after, through, limit
+        ) { (room: try $0.number(0), position: try $0.number(1)) }
+    }
+
     /// The rooms in which both a user of `server` and one of `local` are joined.
     public func sharedRooms(of server: ServerName, with local: ServerName) throws -> [RoomNumber] {
         try sql.all(

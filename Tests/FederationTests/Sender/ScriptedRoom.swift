@@ -11,7 +11,7 @@ struct ScriptedRoom: Sendable {
     private var state = StateMap()
     private var chain: StateChain?
     private var head: Int64 = 0
-    private var extremity: EventNumber?
+    private var extremities: [EventNumber] = []
 
     init(_ name: String, in store: Store) async throws {
         id = try #require(RoomID("!\(name):here.example"))
@@ -24,15 +24,17 @@ struct ScriptedRoom: Sendable {
     }
 
     /// Stores and announces an event.
+    ///
+    /// - Parameter besides: Whether it does not follow what came before, which stays an end of the room.
     @discardableResult
     mutating func send(
         _ type: EventType = .message, by sender: UserID, key: String? = nil, content: JSONValue = [:],
-        relay: EventRelay? = nil, in store: Store
+        relay: EventRelay? = nil, besides: Bool = false, in store: Store
     ) async throws -> StoredEvent {
         let before = self
         let (after, stored) = try await store.write { writer in
             var room = before
-            let stored = try room.write(type, sender, key, content, relay, writer)
+            let stored = try room.write(type, sender, key, content, relay, besides, writer)
             return (room, stored)
         }
         self = after
@@ -42,16 +44,17 @@ struct ScriptedRoom: Sendable {
     /// Changes a user's membership.
     @discardableResult
     mutating func set(
-        _ membership: Membership, of user: UserID, by sender: UserID? = nil, relay: EventRelay? = nil, in store: Store
+        _ membership: Membership, of user: UserID, by sender: UserID? = nil, relay: EventRelay? = nil,
+        besides: Bool = false, in store: Store
     ) async throws -> StoredEvent {
         try await send(
             .member, by: sender ?? user, key: user.string, content: ["membership": .string(membership.rawValue)],
-            relay: relay, in: store)
+            relay: relay, besides: besides, in: store)
     }
 
     private mutating func write(
         _ type: EventType, _ sender: UserID, _ key: String?, _ content: JSONValue, _ relay: EventRelay?,
-        _ writer: StoreWriter
+        _ besides: Bool, _ writer: StoreWriter
     ) throws -> StoredEvent {
         let number = try writer.events.reserveNumbers(1)
         let position = try writer.journal.reserve(1)
@@ -89,9 +92,9 @@ struct ScriptedRoom: Sendable {
         }
         try writer.journal.append(.event(stored, subject: subject), at: position)
         try writer.rooms.setForwardExtremities(
-            self.number, removing: extremity.map { [$0] } ?? [], adding: [number])
+            self.number, removing: besides ? [] : extremities, adding: [number])
         try writer.rooms.advance(self.number, from: head, state: chain?.number, position: position)
-        extremity = number
+        extremities = besides ? extremities + [number] : [number]
         head += 1
         return stored
     }

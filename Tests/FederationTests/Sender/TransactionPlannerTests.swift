@@ -10,7 +10,11 @@ import Testing
     private static func position(_ value: Int) -> StreamPosition { StreamPosition(Int64(value)) }
 
     private static func event(_ place: Int, bytes: Int = 100) -> Candidate {
-        Candidate(position: position(place), content: .event([UInt8](repeating: 0x20, count: bytes)))
+        Candidate(position: position(place), content: .events([[UInt8](repeating: 0x20, count: bytes)]))
+    }
+
+    private static func offer(_ place: Int, count: Int) -> Candidate {
+        Candidate(position: position(place), content: .events([[UInt8]](repeating: [0x20], count: count)))
     }
 
     private static func message(_ place: Int, count: Int = 1) -> Candidate {
@@ -40,6 +44,15 @@ import Testing
     @Test func aTransactionHoldsFiftyEvents() {
         let draft = planner.draft(Self.candidates((1...60).map { Self.event($0 * 2) }))
         #expect(draft.pdus.count == 50 && draft.sentThrough == Self.position(101))
+    }
+
+    @Test func eventsThatGoTogetherAreNotTornApart() {
+        let draft = planner.draft(Self.candidates((1...45).map { Self.event($0) } + [Self.offer(46, count: 6)]))
+        #expect(draft.pdus.count == 45 && draft.sentThrough == Self.position(45))
+        var limits = TransactionLimits()
+        limits.items = 1
+        let offered = TransactionPlanner(limits: limits).draft(Self.candidates([Self.offer(46, count: 6), Self.event(47)]))
+        #expect(offered.pdus.count == 6 && offered.sentThrough == Self.position(46))
     }
 
     @Test func aTransactionHoldsAHundredMessages() {
