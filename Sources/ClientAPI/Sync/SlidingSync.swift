@@ -26,11 +26,11 @@ struct SlidingSync: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Caller) async throws -> RawResponse {
+    func handle(_ request: Request, caller: Caller) async throws -> HTTPResponse {
         let user = Requester(caller)
         let form = SlidingSyncForm(form: .experimental, user: user.id)
         let rooms = try form.rooms(request.body)
-        return RawResponse(
+        return .sync(
             try await sync.respond(
                 to: SlidingSyncRequest(
                     user: user, form: .experimental, connection: try form.connection(request.body),

@@ -30,11 +30,11 @@ struct SlidingSyncV4: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Caller) async throws -> RawResponse {
+    func handle(_ request: Request, caller: Caller) async throws -> HTTPResponse {
         let user = Requester(caller)
         let form = SlidingSyncForm(form: .accepted, user: user.id)
         let rooms = try form.rooms(request.body)
-        return RawResponse(
+        return .sync(
             try await sync.respond(
                 to: SlidingSyncRequest(
                     user: user, form: .accepted, connection: try form.connection(request.body),

@@ -47,7 +47,7 @@ struct Sync: Endpoint {
     }
 }
 
-/// A `/sync` without news waits parked.
+/// A sync without news waits parked.
 struct ParkedSync: ParkedResponse {
     let wait: SyncWait
 
@@ -57,7 +57,8 @@ struct ParkedSync: ParkedResponse {
 }
 
 extension HTTPResponse {
-    fileprivate static func sync(_ answer: SyncAnswer) -> HTTPResponse {
+    /// The response that a sync has come to.
+    static func sync(_ answer: SyncAnswer) -> HTTPResponse {
         switch answer {
         case .body(let bytes): .json(200, bytes)
         case .waiting(let wait): HTTPResponse(body: .parked(ParkedSync(wait: wait)))

@@ -78,7 +78,9 @@ public final class PresenceService: Sendable {
         guard isEnabled else { return }
         store.journal.listen { [weak self] entries in
             for entry in entries {
-                guard case .event(let event, _) = entry.change, event.event.sender.isLocal(to: serverName) else { continue }
+                guard case .event(let event, _) = entry.change, event.event.sender.isLocal(to: serverName) else {
+                    continue
+                }
                 self?.hasSent(event.sender)
             }
         }

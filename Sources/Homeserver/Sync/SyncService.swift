@@ -37,7 +37,7 @@ public final class SyncRequest: Sendable {
     }
 }
 
-/// What comes of a request.
+/// What comes of a request, to `/sync` or to sliding sync.
 public enum SyncAnswer: Sendable {
     /// The response's body.
     case body([UInt8])

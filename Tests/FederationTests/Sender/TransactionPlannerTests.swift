@@ -51,7 +51,8 @@ import Testing
         #expect(draft.pdus.count == 45 && draft.sentThrough == Self.position(45))
         var limits = TransactionLimits()
         limits.items = 1
-        let offered = TransactionPlanner(limits: limits).draft(Self.candidates([Self.offer(46, count: 6), Self.event(47)]))
+        let offered = TransactionPlanner(limits: limits).draft(
+            Self.candidates([Self.offer(46, count: 6), Self.event(47)]))
         #expect(offered.pdus.count == 6 && offered.sentThrough == Self.position(46))
     }
 

@@ -25,24 +25,32 @@ public final class SlidingSyncService: Sendable {
         connections = SlidingConnections(clock: sync.clock)
     }
 
-    /// The response's body: as soon as there is something to say, or the time is up.
+    /// The response, or what to wait for until there is something to say.
     ///
     /// - Throws: 400 `M_UNKNOWN_POS` if the position is not known (any more).
-    public func respond(to request: SlidingSyncRequest) async throws -> [UInt8] {
+    public func respond(to request: SlidingSyncRequest) async throws -> SyncAnswer {
         let opening = try open(request)
         if let presence = sync.presence { await presence.seen(request.user, as: request.presence) }
         try await acknowledge(request)
-        var work = try await SlidingWork(request, opening, store: store)
+        let work = try await SlidingWork(request, opening, store: store)
         let wait = request.position == nil ? 0 : min(request.timeoutMilliseconds, Self.longestWait)
-        let deadline = sync.clock.now + wait
-        while true {
-            let answer = try await look(&work)
-            if !answer.isEmpty || wait <= 0 || sync.clock.now >= deadline || Task.isCancelled {
-                return try await finish(work, answer)
-            }
-            guard let token = work.state.token else { throw MatrixError.internalError }
-            await sync.waitForChange(request.user.number, after: token, until: deadline)
+        return try await answer(work, deadline: sync.clock.now + wait)
+    }
+
+    /// Looks for news, and waits for some if there are none and there is time left.
+    private func answer(_ before: SlidingWork, deadline: Int64) async throws -> SyncAnswer {
+        var work = before
+        let answer = try await look(&work)
+        if !answer.isEmpty || sync.clock.now >= deadline || Task.isCancelled {
+            return .body(try await finish(work, answer))
         }
+        guard let token = work.state.token else { throw MatrixError.internalError }
+        return .waiting(
+            SyncWait(sync, work.request.user.number, since: token, deadline: deadline) { [work] isLast in
+                // Whose session has ended is told nothing more: an answer without news, from where the last look ended.
+                if isLast { return .body(try await self.finish(work, SlidingAnswer())) }
+                return try await self.answer(work, deadline: deadline)
+            })
     }
 
     private func key(_ request: SlidingSyncRequest) -> SlidingConnections.Key {
