@@ -22,5 +22,6 @@ public enum Schema {
         .relations,
         .userDirectory,
         .search,
+        .dehydratedDevices,
     ]
 }

@@ -55,6 +55,7 @@ public struct ServerFeatures: Sendable {
         "org.matrix.msc3440.stable": true,
         "org.matrix.msc3771": true,
         "org.matrix.msc3773": false,
+        "org.matrix.msc3814": true,
         "org.matrix.msc3856": true,
         "org.matrix.msc3882": false,
         "org.matrix.msc3916.stable": true,

@@ -51,30 +51,37 @@ public final class KeyService: Sendable {
         let now = clock.now
         return try await store.write { writer in
             guard try writer.read.devices.device(device, of: user) != nil else { throw MatrixError.unknownToken() }
-            if let keys = upload.deviceKeys { try Self.publish(keys, of: device, of: user, writer) }
-            var isChanged = false
-            if !upload.oneTimeKeys.isEmpty {
-                try writer.oneTimeKeys.forgetClaimed(
-                    before: now - Self.claimedKeyMemoryMilliseconds, of: device, of: user
-                )
-            }
-            for key in upload.oneTimeKeys {
-                switch try writer.oneTimeKeys.insert(key, of: device, of: user) {
-                case .stored: isChanged = true
-                case .known: break
-                case .conflict: throw MatrixError(400, .unknown, "There is another one-time key \(key.id) already")
-                }
-            }
-            for key in upload.fallbackKeys {
-                if try writer.fallbackKeys.set(key, of: device, of: user) { isChanged = true }
-            }
-            if isChanged { try writer.journal.append(.oneTimeKeys(user, device)) }
-            let counts = try KeyCounts.counts(of: device, of: user, writer.read).oneTimeKeys
-            guard counts.values.reduce(0, +) <= Self.maximumWaitingKeys else {
-                throw MatrixError.tooLarge("There are too many one-time keys of this device")
-            }
-            return counts
+            return try Self.store(upload, of: device, of: user, now: now, writer)
         }
+    }
+
+    /// Stores keys of a device, which have been checked.
+    ///
+    /// - Returns: How many one-time keys of each algorithm the device has now.
+    static func store(
+        _ upload: KeyUpload, of device: DeviceID, of user: UserNumber, now: Int64, _ writer: StoreWriter
+    ) throws -> [KeyAlgorithm: Int] {
+        if let keys = upload.deviceKeys { try publish(keys, of: device, of: user, writer) }
+        var isChanged = false
+        if !upload.oneTimeKeys.isEmpty {
+            try writer.oneTimeKeys.forgetClaimed(before: now - claimedKeyMemoryMilliseconds, of: device, of: user)
+        }
+        for key in upload.oneTimeKeys {
+            switch try writer.oneTimeKeys.insert(key, of: device, of: user) {
+            case .stored: isChanged = true
+            case .known: break
+            case .conflict: throw MatrixError(400, .unknown, "There is another one-time key \(key.id) already")
+            }
+        }
+        for key in upload.fallbackKeys {
+            if try writer.fallbackKeys.set(key, of: device, of: user) { isChanged = true }
+        }
+        if isChanged { try writer.journal.append(.oneTimeKeys(user, device)) }
+        let counts = try KeyCounts.counts(of: device, of: user, writer.read).oneTimeKeys
+        guard counts.values.reduce(0, +) <= maximumWaitingKeys else {
+            throw MatrixError.tooLarge("There are too many one-time keys of this device")
+        }
+        return counts
     }
 
     private static func publish(

@@ -107,6 +107,7 @@ struct Routing {
         router.addKeyRoutes(
             keys: keys.keys, crossSigning: keys.crossSigning, deviceLists: keys.deviceLists, in: environment
         )
+        router.addDehydratedDeviceRoutes(devices: keys.dehydrated, in: environment)
         router.addToDeviceRoutes(toDevice: keys.toDevice, in: environment)
         router.addKeyBackupRoutes(backups: keys.backup, in: environment)
         addUserData(to: router)

@@ -81,6 +81,7 @@ struct Services: Sendable {
         let crossSigning: CrossSigningService
         let backup: KeyBackupService
         let deviceLists: DeviceListService
+        let dehydrated: DehydratedDeviceService
         let toDevice: ToDeviceService
     }
 
@@ -137,8 +138,11 @@ struct Services: Sendable {
             proxy: configuration.outbound.proxy?.address,
             logger: Logger(label: "chappe.outside")
         )
+        let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()]) { [weak activeUsers] user in
+            activeUsers?.sessionsChanged(of: user)
+        }
         accounts = try Self.accounts(
-            configuration, store, clock, randomness, rooms, activeUsers, federation?.client ?? UnreachableServers(),
+            configuration, store, clock, randomness, rooms, removal, federation?.client ?? UnreachableServers(),
             outside)
 
         let pushRules = PushRulesService(store: store)
@@ -176,6 +180,7 @@ struct Services: Sendable {
                 store: store, serverName: serverName, remote: servers, authorization: accounts.interactive
             ),
             backup: KeyBackupService(store: store), deviceLists: DeviceListService(store: store),
+            dehydrated: DehydratedDeviceService(store: store, clock: clock, removal: removal, inboxes: inboxes),
             toDevice: ToDeviceService(store: store, serverName: serverName, clock: clock, outbox: outbox)
         )
         media = MediaService(
@@ -226,12 +231,9 @@ struct Services: Sendable {
 
     private static func accounts(
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
-        _ rooms: RoomService, _ activeUsers: ActiveUsers, _ remote: any RemoteProfiles, _ outside: OutsideRequests
+        _ rooms: RoomService, _ removal: DeviceRemoval, _ remote: any RemoteProfiles, _ outside: OutsideRequests
     ) throws -> AccountServices {
         let serverName = configuration.serverName
-        let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()]) { [weak activeUsers] user in
-            activeUsers?.sessionsChanged(of: user)
-        }
         let activity = DeviceActivity(store: store)
         let sessions = SessionService(
             store: store, clock: clock, randomness: randomness, removal: removal, activity: activity
