@@ -23,5 +23,6 @@ public enum Schema {
         .userDirectory,
         .search,
         .dehydratedDevices,
+        .delayedEvents,
     ]
 }

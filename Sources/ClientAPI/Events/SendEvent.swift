@@ -11,23 +11,32 @@ struct SendEvent: Endpoint {
     static let rateLimit = RateLimitClass.message
 
     let rooms: RoomService
+    let delayed: DelayedEventService
 
     struct Request: RequestDecodable {
         let roomID: RoomID
         let type: EventType
         let transactionID: String?
         let content: JSON
+        let delay: Int64?
 
         init(from input: RequestInput) throws {
             roomID = try input.path("roomId")
             type = EventType(try input.path("eventType"))
             transactionID = input.request.pathParameters["txnId"]
             content = try input.body.json
+            delay = try input.delay()
         }
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
         try caller.checkNotSuspended()
+        if let delay = request.delay {
+            let id = try await delayed.add(
+                request.type, stateKey: nil, content: request.content, transaction: request.transactionID,
+                to: request.roomID, by: Requester(caller), delay: delay)
+            return ["delay_id": .string(id)]
+        }
         let event = try await rooms.send(
             request.type, content: request.content, transactionID: request.transactionID, to: request.roomID,
             by: Requester(caller)

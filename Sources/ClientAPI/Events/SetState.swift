@@ -12,23 +12,32 @@ struct SetState: Endpoint {
     static let rateLimit = RateLimitClass.message
 
     let rooms: RoomService
+    let delayed: DelayedEventService
 
     struct Request: RequestDecodable {
         let roomID: RoomID
         let type: EventType
         let key: String
         let content: JSON
+        let delay: Int64?
 
         init(from input: RequestInput) throws {
             roomID = try input.path("roomId")
             type = EventType(try input.path("eventType"))
             key = input.request.pathParameters["stateKey"] ?? ""
             content = try input.body.json
+            delay = try input.delay()
         }
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
         try caller.checkNotSuspended()
+        if let delay = request.delay {
+            let id = try await delayed.add(
+                request.type, stateKey: request.key, content: request.content, transaction: nil, to: request.roomID,
+                by: Requester(caller), delay: delay)
+            return ["delay_id": .string(id)]
+        }
         let event = try await rooms.setState(
             request.type, key: request.key, content: request.content, in: request.roomID, by: Requester(caller)
         )

@@ -6,12 +6,15 @@ import Web
 public struct RoomEndpoints: Sendable {
     let rooms: RoomService
     let rendering: EventWriting
+    let delayed: DelayedEventService
 
     /// - Parameters:
     ///   - rooms: The rooms.
+    ///   - delayed: Events that are sent later.
     ///   - store: The store.
-    public init(rooms: RoomService, store: Store, clock: any Clock) {
+    public init(rooms: RoomService, delayed: DelayedEventService, store: Store, clock: any Clock) {
         self.rooms = rooms
+        self.delayed = delayed
         rendering = EventWriting(store: store, clock: clock)
     }
 
@@ -31,9 +34,9 @@ public struct RoomEndpoints: Sendable {
         router.add(BanUser(rooms: rooms), in: environment)
         router.add(UnbanUser(rooms: rooms), in: environment)
 
-        router.add(SendEvent(rooms: rooms), in: environment)
+        router.add(SendEvent(rooms: rooms, delayed: delayed), in: environment)
         router.add(RedactEvent(rooms: rooms), in: environment)
-        router.add(SetState(rooms: rooms), in: environment)
+        router.add(SetState(rooms: rooms, delayed: delayed), in: environment)
         router.add(GetStateEvent(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetState(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetMembers(rooms: rooms, rendering: rendering), in: environment)

@@ -60,6 +60,7 @@ public struct ServerFeatures: Sendable {
         "org.matrix.msc3882": false,
         "org.matrix.msc3916.stable": true,
         "org.matrix.msc3981": true,
+        "org.matrix.msc4140": true,
         "org.matrix.simplified_msc3575": true,
         "uk.half-shot.msc2666.query_mutual_rooms": true,
         "uk.half-shot.msc2666.query_mutual_rooms.stable": true,

@@ -91,6 +91,7 @@ struct Application: Sendable {
         let media = services.media
         let accounts = services.accounts
         let selfDestruction = services.users.selfDestruction
+        let delayed = services.rooms.delayed
         let relations = RelationBacklog(store: services.store, logger: Logger(label: "chappe.rooms"))
         let logger = logger
         background = Task {
@@ -98,6 +99,7 @@ struct Application: Sendable {
                 try await accounts.accounts.resumeDepartures()
                 try await accounts.guests.resume()
                 try await selfDestruction?.resume()
+                try await delayed.resume()
             } catch {
                 logger.error("work from before the stop not resumed", metadata: ["error": "\(error)"])
             }
@@ -131,6 +133,7 @@ struct Application: Sendable {
     func stop() async {
         logger.info("stopping")
         await server.shutdown(deadline: Self.drainTime)
+        services.rooms.delayed.stop()
         background.cancel()
         for cursor in services.found.cursors { await cursor.stop() }
         do { try await services.accounts.activity.flush() } catch {

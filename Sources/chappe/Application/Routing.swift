@@ -98,8 +98,10 @@ struct Routing {
         router.addCallRoutes(turn: services.turn, in: environment)
         router.addDeviceRoutes(devices: accounts.devices, interactive: accounts.interactive, in: environment)
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)
-        RoomEndpoints(rooms: services.rooms.rooms, store: services.store, clock: services.clock)
+        let delayed = services.rooms.delayed
+        RoomEndpoints(rooms: services.rooms.rooms, delayed: delayed, store: services.store, clock: services.clock)
             .register(on: router, in: environment)
+        router.addDelayedEventRoutes(delayed: delayed, in: environment)
         router.addSpaceRoutes(spaces: services.rooms.spaces, rooms: services.rooms.rooms, in: environment)
         router.addEventFinderRoutes(finder: services.rooms.finder, in: environment)
         router.addOpenIDRoutes(openID: accounts.openID, in: environment)

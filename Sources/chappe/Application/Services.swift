@@ -48,6 +48,7 @@ struct Services: Sendable {
         let rooms: RoomService
         let directory: DirectoryService
         let publicRooms: PublicRoomsService
+        let delayed: DelayedEventService
         let spaces: SpaceHierarchy
         let finder: EventFinder
         /// Answers other servers; `nil` if federation is off.
@@ -125,6 +126,9 @@ struct Services: Sendable {
             rooms: rooms, directory: directory,
             publicRooms: PublicRoomsService(
                 store: store, source: directorySource, remote: remoteDirectory, serverName: serverName),
+            delayed: DelayedEventService(
+                rooms: rooms, clock: clock, randomness: randomness, scheduler: scheduler,
+                logger: Logger(label: "chappe.rooms")),
             spaces: SpaceHierarchy(
                 rooms: rooms, servers: roomServers, remote: federation?.client, clock: clock, scheduler: scheduler,
                 randomness: randomness, logger: Logger(label: "chappe.spaces")),

@@ -1,0 +1,19 @@
+import Homeserver
+import Matrix
+import Web
+
+extension RequestInput {
+    /// For how long an event is to wait before it is sent, in milliseconds; `nil` if it is to be sent now.
+    ///
+    /// [MSC4140](https://github.com/matrix-org/matrix-spec-proposals/pull/4140)
+    func delay() throws -> Int64? { try query("org.matrix.msc4140.delay", as: .milliseconds) }
+}
+
+extension Router {
+    /// Serves events that are sent later.
+    public func addDelayedEventRoutes(delayed: DelayedEventService, in environment: EndpointEnvironment) {
+        add(GetDelayedEvents(delayed: delayed), in: environment)
+        add(UpdateDelayedEvent(delayed: delayed), in: environment)
+        add(ActOnDelayedEvent(delayed: delayed), in: environment)
+    }
+}
