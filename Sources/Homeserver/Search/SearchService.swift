@@ -90,12 +90,13 @@ public struct SearchService: Sendable {
         for _ in 0..<Self.maximumPages {
             let page = try await page(terms, query.order, from: place)
             let events = try await events(page, query.filter, ignored, by: user)
-            for (index, hit) in page.enumerated() {
+            for hit in page {
                 place = Self.next(query.order, place, hit)
                 guard let event = events[hit.event] else { continue }
                 results.results.append(.init(rank: hit.rank, event: event))
                 guard results.results.count == limit else { continue }
-                if index < page.count - 1 || page.count == Self.pageSize { results.next = place?.text }
+                // Perhaps of an empty page: clients are used to that.
+                results.next = place?.text
                 return
             }
             if page.count < Self.pageSize { return }

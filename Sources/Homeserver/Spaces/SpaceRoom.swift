@@ -136,6 +136,7 @@ public struct SpaceRoom: Sendable {
         writer.member("membership", membership?.rawValue)
         // As clients look for them that were there before the specification had them.
         writer.member("im.nheko.summary.room_version", version)
+        writer.member("im.nheko.summary.version", version)
         writer.member("im.nheko.summary.encryption", encryption)
         writer.endObject()
     }
