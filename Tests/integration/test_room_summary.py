@@ -8,6 +8,7 @@ def summary(client, room, **options):
     return client.get("room_summary", room, base=V1, **options)
 
 
+@pytest.mark.only_chappe(reason="Synapse has other names for what was unstable")
 def test_a_public_room_is_described_to_everybody(server, alice, bob, fresh_name):
     name = fresh_name("summary")
     room = alice.create_room(preset="public_chat", name="Agora", topic="All and sundry", room_alias_name=name)
@@ -25,6 +26,7 @@ def test_a_public_room_is_described_to_everybody(server, alice, bob, fresh_name)
         assert unstable["room_id"] == room and unstable["im.nheko.summary.room_version"] == "12"
 
 
+@pytest.mark.only_chappe(reason="other error codes")
 def test_a_private_room_is_described_to_who_is_invited(server, alice, bob, carol):
     room = alice.create_room(preset="private_chat", invite=[bob.user])
     assert summary(bob, room)["membership"] == "invite"
@@ -52,6 +54,7 @@ def test_rooms_that_two_users_share(server, alice, bob, carol):
     alice.refused("M_MISSING_PARAM", 400, "GET", "mutual_rooms", base=V1)
 
 
+@pytest.mark.only_chappe(reason="Synapse answers 403")
 def test_an_event_without_its_room(alice, bob):
     room = alice.create_room()
     event = alice.say(room, "found by its identifier")
@@ -60,6 +63,7 @@ def test_an_event_without_its_room(alice, bob):
     alice.refused("M_NOT_FOUND", 404, "GET", "events", "$nothing")
 
 
+@pytest.mark.only_chappe(reason="Synapse answers without an error code")
 def test_there_are_no_bridges(alice):
     assert alice.get("thirdparty", "protocols") == {}
     alice.refused("M_NOT_FOUND", 404, "GET", "thirdparty", "protocol", "irc")

@@ -21,6 +21,7 @@ def found(client, term, **criteria):
     return [result["result"]["event_id"] for result in search(client, term, **criteria)["results"]]
 
 
+@pytest.mark.only_chappe(reason="which words are found is its own choice: beginnings, not stems")
 def test_messages_names_and_topics_are_found(alice, bob, room):
     event = alice.say(room, "The tulips, too, are in bloom: Überraschung!")
     alice.say(room, "Nothing of note")
@@ -36,6 +37,7 @@ def test_messages_names_and_topics_are_found(alice, bob, room):
     assert found(bob, "tulips", keys=["content.body"]) == [event]
 
 
+@pytest.mark.only_chappe(reason="Synapse leaves it to its database what a word is")
 def test_words_are_found_in_every_script(alice, room):
     greek, chinese, hindi = (alice.say(room, body) for body in ("Καλημέρα κόσμε", "今天天气很好", "नमस्ते दुनिया"))
     assert found(alice, "ΚΑΛΗΜΈΡΑ") == [greek]
@@ -46,6 +48,7 @@ def test_words_are_found_in_every_script(alice, room):
         assert found(alice, term) == [odd], term
 
 
+@pytest.mark.only_chappe(reason="Synapse does not search rooms that one has left")
 def test_only_who_may_read_it_finds_it(alice, bob, carol, room):
     event = alice.say(room, "a secret rendezvous")
     assert found(bob, "rendezvous") == [event]
@@ -64,6 +67,7 @@ def test_only_who_may_read_it_finds_it(alice, bob, carol, room):
     assert answer["results"] == [] and answer["count"] == 0, "that it was said at all is none of her business"
 
 
+@pytest.mark.only_chappe(reason="Synapse counts what was redacted")
 def test_what_is_redacted_is_found_no_more(alice, bob, room):
     event = alice.say(room, "an indiscretion")
     assert found(bob, "indiscretion") == [event]
@@ -72,6 +76,7 @@ def test_what_is_redacted_is_found_no_more(alice, bob, room):
     assert answer["results"] == [] and answer["count"] == 0
 
 
+@pytest.mark.only_chappe(reason="Synapse finds what is said in the clear there")
 def test_nothing_is_found_in_encrypted_rooms(alice):
     room = alice.create_room(
         name="Hushhush", initial_state=[{"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}]
@@ -81,6 +86,7 @@ def test_nothing_is_found_in_encrypted_rooms(alice):
     assert found(alice, "hushhush") == []
 
 
+@pytest.mark.only_chappe(reason="Synapse has no pages by rank")
 def test_results_are_ordered_and_paged_through(alice, bob, room):
     sent = [alice.say(room, f"number {number} of the pagination") for number in range(7)]
     best = alice.say(room, "pagination pagination pagination")
@@ -115,6 +121,7 @@ def test_filters_count(alice, bob, room):
     assert found(alice, "filtered", filter={"rooms": [room]}) == [mine]
 
 
+@pytest.mark.only_chappe(reason="Synapse gives context unasked")
 def test_context_state_and_groups(alice, bob, room):
     before = [alice.say(room, f"before {number}") for number in range(3)]
     event = bob.say(room, "the needle")
@@ -147,6 +154,7 @@ def test_relations_are_told_with_results(alice, room):
     assert result["result"]["unsigned"]["m.relations"]["m.replace"]["event_id"] == edit
 
 
+@pytest.mark.only_chappe(reason="other error codes")
 def test_what_is_wrong_is_refused(alice):
     alice.refused("M_MISSING_PARAM", 400, "POST", "search", json={})
     alice.refused("M_MISSING_PARAM", 400, "POST", "search", json={"search_categories": {"room_events": {}}})
