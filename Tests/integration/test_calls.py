@@ -78,8 +78,23 @@ def test_guests_do_not_call_unless_they_may(calling):
     guest.close()
 
 
+def test_clients_find_where_people_meet(make_server, engine):
+    service = {"type": "livekit", "livekit_service_url": "https://livekit-jwt.example"}
+    server = make_server(engine, settings={"calls": {"transports": [{"livekit_service_url": service["livekit_service_url"]}]}}).start()
+    alice = register(server, "alice")
+    for base in ("unstable/org.matrix.msc4143", "v1"):
+        where = f"/_matrix/client/{base}/rtc/transports"
+        assert alice.request("GET", where, schema=False).json() == {"rtc_transports": [service]}
+        assert alice.request("GET", where, schema=False, token=None, expect=401).json()["errcode"] == "M_MISSING_TOKEN"
+    found = alice.request("GET", "/.well-known/matrix/client", token=None).json()
+    assert found["org.matrix.msc4143.rtc_foci"] == [service]
+    server.finish()
+
+
 def test_without_relays_there_is_nothing_to_tell(alice):
     assert alice.request("GET", "/_matrix/client/v3/voip/turnServer", schema=False).json() == {}
+    assert alice.request("GET", "/_matrix/client/v1/rtc/transports", schema=False).json() == {"rtc_transports": []}
+    assert "org.matrix.msc4143.rtc_foci" not in alice.request("GET", "/.well-known/matrix/client", token=None).json()
 
 
 @pytest.mark.parametrize(("section", "key"), [

@@ -26,7 +26,13 @@ struct GetTurnServer: Endpoint {
 
 extension Router {
     /// Serves what clients need to call each other.
-    public func addCallRoutes(turn: TurnService?, in environment: EndpointEnvironment) {
+    ///
+    /// - Parameters:
+    ///   - turn: Gives access to relays; `nil` if there are none.
+    ///   - transports: The services through which people meet in calls of more than two.
+    ///   - environment: What endpoints have in common.
+    public func addCallRoutes(turn: TurnService?, transports: [RTCTransport], in environment: EndpointEnvironment) {
         add(GetTurnServer(turn: turn), in: environment)
+        add(GetRTCTransports(transports: transports), in: environment)
     }
 }

@@ -64,10 +64,15 @@ struct Routing {
     }
 
     private var features: ServerFeatures {
-        ServerFeatures(
+        var wellKnown: JSONObject = [:]
+        if !configuration.rtcTransports.isEmpty {
+            // Where clients looked before there was an endpoint for it.
+            wellKnown["org.matrix.msc4143.rtc_foci"] = .array(configuration.rtcTransports.map(\.json))
+        }
+        return ServerFeatures(
             defaultRoomVersion: configuration.defaultRoomVersion,
             allowsAddressChanges: services.accounts.addresses.sendsMail, publicBaseURL: configuration.publicBaseURL,
-            delegatedServer: configuration.delegatedServer, support: configuration.support
+            wellKnownExtra: wellKnown, delegatedServer: configuration.delegatedServer, support: configuration.support
         )
     }
 
@@ -95,7 +100,7 @@ struct Routing {
             addresses: accounts.addresses, in: environment
         )
         router.addAdministrationRoutes(accounts: accounts.accounts, devices: accounts.devices, in: environment)
-        router.addCallRoutes(turn: services.turn, in: environment)
+        router.addCallRoutes(turn: services.turn, transports: configuration.rtcTransports, in: environment)
         router.addDeviceRoutes(devices: accounts.devices, interactive: accounts.interactive, in: environment)
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)
         let delayed = services.rooms.delayed

@@ -1,3 +1,17 @@
+import ClientAPI
+
+extension Configuration {
+    /// A service of the section `calls.transports`.
+    static func transport(of node: ConfigurationNode) -> RTCTransport {
+        let url = node.requiredString("livekit_service_url")
+        if !url.hasPrefix("https://"), !url.hasPrefix("http://") {
+            node.refuse("livekit_service_url", "must begin with https:// or http://")
+        }
+        node.finish()
+        return RTCTransport(liveKitServiceURL: url)
+    }
+}
+
 extension Configuration.Turn {
     /// What the section `calls.turn` says; `nil` if there are no relays.
     init?(_ node: ConfigurationNode) {

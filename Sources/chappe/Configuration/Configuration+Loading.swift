@@ -140,6 +140,7 @@ extension Configuration {
         mail = Mail(node.mapping("mail"), serverName: serverName)
         let calls = node.mapping("calls")
         turn = Turn(calls.mapping("turn"))
+        rtcTransports = calls.mappings("transports").map { Self.transport(of: $0) }
         calls.finish()
         support = Self.support(node.mapping("support"))
         captcha = node.has("recaptcha") ? Captcha(node.mapping("recaptcha")) : nil

@@ -1,3 +1,4 @@
+import ClientAPI
 import FederationOutbound
 import Homeserver
 import Matrix
@@ -27,6 +28,7 @@ struct Configuration: Sendable {
     var appServices: [String]
     var mail: Mail?
     var turn: Turn?
+    var rtcTransports: [RTCTransport]
     var captcha: Captcha?
     /// What `/.well-known/matrix/support` says; empty without a contact.
     var support: JSONObject
