@@ -171,6 +171,14 @@ def test_doing_something_is_told(users):
     assert told[-1]["presence"] == "offline" and told[-1]["last_active_ago"] < 60_000
 
 
+def test_listening_to_the_stream_of_old_is_being_there(alice, bob, room):
+    """`/events` has no `set_presence`: whoever is connected to it is online."""
+    since = bob.sync(set_presence="offline")["next_batch"]
+    alice.get("events", params={"timeout": 0}, schema=False)
+    (told, _) = bob.sync_until(lambda sync: presence(sync, alice), since, set_presence="offline")
+    assert told[-1]["presence"] == "online"
+
+
 def test_ignored_users_are_not_heard(alice, bob, room):
     alice.put("user", alice.user, "account_data", "m.ignored_user_list", json={"ignored_users": {bob.user: {}}})
     since = alice.sync()["next_batch"]

@@ -29,6 +29,8 @@ extension SyncService {
 
     /// The response's body: as soon as there is something to say, or the time is up.
     public func events(_ request: EventStreamRequest) async throws -> [UInt8] {
+        // Whoever is connected to the stream is there: it has no way to say anything else.
+        if let presence { await presence.seen(request.user, as: PresenceState.online.name) }
         let peeked = try await request.room.asyncMap { try await peekedRoom($0, by: request.user) } ?? nil
         let start = request.from ?? SyncToken(store.journal.end, typing: typing.serial)
         var from = start
