@@ -4,6 +4,7 @@ Rooms to be joined are made on a Synapse, whichever server is measured; messages
 """
 
 import contextlib
+import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +28,9 @@ class Neighborhood:
         self.directory = directory
         self.settings = settings
         self.authority = Authority(directory / "authority")
-        self._origin: Server | None = None
-        self._large_room: tuple[str, int] | None = None
+        #: The origin's files as they were when it had made the large room.
+        self._made = directory / "origin-as-made"
+        self._large_room: tuple[str, int, Server] | None = None
 
     def make(self, kind: str, name: str, database: str = "sqlite", host: str = HOSTS[0]) -> Server:
         """A server that federates, not yet started."""
@@ -49,14 +51,25 @@ class Neighborhood:
 
     @contextlib.contextmanager
     def large_room(self, scale: float):
-        """The large room's ID, how many are in it, and the server that it is on."""
-        if self._origin is None:
-            self._origin = self.make("synapse", "origin", host=HOSTS[1])
-        with self.running(self._origin) as origin:
-            if self._large_room is None:
-                print("making the large room", file=sys.stderr, flush=True)
-                self._large_room = _make_large_room(Bench(origin, None, scale, self))
-            yield *self._large_room, origin
+        """The large room's ID, how many are in it, and the server that it is on.
+
+        Whoever joins it finds it as it was made, on a server just started: that somebody else had been there before would make a
+        difference. Synapse for one never gets to know the whole room if the join before its own is of a server that has gone, whose
+        signature nobody can check any more.
+        """
+        if self._large_room is None:
+            origin = self.make("synapse", "origin", host=HOSTS[1])
+            print("making the large room", file=sys.stderr, flush=True)
+            with self.running(origin):
+                room, members = _make_large_room(Bench(origin, None, scale, self))
+            shutil.copytree(origin.directory, self._made)
+            self._large_room = (room, members, origin)
+        room, members, origin = self._large_room
+        shutil.rmtree(origin.directory)
+        shutil.copytree(self._made, origin.directory)
+        with self.running(origin):
+            Bench(origin, None, scale, self).wait_for_rest()
+            yield room, members, origin
 
 
 def _make_large_room(bench: Bench) -> tuple[str, int]:
