@@ -97,6 +97,14 @@ public final class KeyRing: ServerKeys {
         return (found[server] ?? [:]).mapValues(\.key)
     }
 
+    /// Asks a server of which no key is known.
+    public func prepare(for server: ServerName) async {
+        guard given(server) == nil, known[server] == nil else { return }
+        await read([server])
+        guard known[server] == nil, schedule.permits(server, for: .event, now: clock.now) else { return }
+        _ = await fetch(server)
+    }
+
     // MARK: Looking
 
     private func find(

@@ -20,9 +20,15 @@ public protocol ServerKeys: Sendable {
     ///   - server: Whose keys.
     ///   - now: The time, in milliseconds since 1970.
     func keysInUse(_ wanted: Set<SigningKeyID>, of server: ServerName, now: Int64) async -> [SigningKeyID: VerifyKey]
+
+    /// Gets to know a server's keys if none are known: soon something that it has signed will have to be checked.
+    func prepare(for server: ServerName) async
 }
 
 extension ServerKeys {
+    /// Nothing, where keys are at hand.
+    public func prepare(for server: ServerName) async {}
+
     /// Those valid at that time.
     public func keysInUse(
         _ wanted: Set<SigningKeyID>, of server: ServerName, now: Int64

@@ -57,6 +57,27 @@ import Testing
         }
     }
 
+    @Test func theWholeStateIsAskedForAtOnce() async throws {
+        try await withPartialRoom { server, room, number, alice, carol in
+            try await forgetTheRest(of: number, alice, server)
+            let view = try await server.rooms.view(number)
+            let known = try #require(try await view.event(StateKey(.create)))
+            // What is stored already has been checked, and stays as it is; what is new is checked.
+            let mallory = try FakeServer("there.example", asking: server).user("mallory")
+            let forged = try await FakeServer("there.example", asking: server).event(
+                .member, stateKey: mallory.string, ["membership": "join"], by: mallory, in: room)
+            var text = forged.json.value
+            text["origin_server_ts"] = 1
+            server.outside.setWholeState([known.event.bytes, carol.bytes, text.serialized()])
+            try await server.rooms.awaitCompletion(of: number)
+            #expect(server.store.partialJoin(of: number) == nil)
+            let whole = try await server.rooms.view(number)
+            #expect(try await whole.membership(of: carol.sender) == .join)
+            #expect(try await whole.membership(of: mallory) == nil)
+            #expect(try await server.store.event(known.event.eventID)?.status == .accepted)
+        }
+    }
+
     @Test func whatIsDecidedRightBeforeGetsTheWholeStateToo() async throws {
         try await withPartialRoom { server, room, number, alice, carol in
             try await forgetTheRest(of: number, alice, server)

@@ -23,6 +23,9 @@ public struct EventChecker: Sendable {
     /// - Parameter keys: Knows the keys of other servers.
     public init(keys: any ServerKeys) { self.keys = keys }
 
+    /// Gets ready to check what a server in the room will give.
+    func prepare(for server: ServerName) async { await keys.prepare(for: server) }
+
     /// Checks events of one room.
     ///
     /// - Parameters:
@@ -33,7 +36,12 @@ public struct EventChecker: Sendable {
     public func check(
         texts: [[UInt8]], version: RoomVersion, room: RoomID
     ) async -> [Result<Event, EventFlaw>] {
-        let parsed = await Self.inChunks(texts) { text -> Result<Event, EventFlaw> in
+        await verify(await parse(texts: texts, version: version, room: room))
+    }
+
+    /// The events of one room that are in order as far as their format goes. Nobody has vouched for them yet.
+    func parse(texts: [[UInt8]], version: RoomVersion, room: RoomID) async -> [Result<Event, EventFlaw>] {
+        await Self.inChunks(texts) { text -> Result<Event, EventFlaw> in
             do {
                 let event = try Event(parsing: text, version: version)
                 return event.roomID == room ? .success(event) : .failure(.otherRoom)
@@ -43,7 +51,6 @@ public struct EventChecker: Sendable {
                 return .failure(.malformed(.notAnObject))
             }
         }
-        return await verify(parsed)
     }
 
     /// Checks an event whose format is in order.

@@ -28,19 +28,20 @@ final class PartialRooms: Sendable {
 
     /// Completes a room; of those who ask at the same time one does it.
     ///
+    /// - Parameter rest: What the server through which the room was entered has been asked for already.
     /// - Returns: Whether all of the room is known now.
-    func complete(_ room: RoomNumber, _ rooms: RoomService) async -> Bool {
+    func complete(_ room: RoomNumber, _ rooms: RoomService, rest: EarlyStateRequest? = nil) async -> Bool {
         let task = state.withLock { state in
             if let task = state.running[room] { return task }
-            let task = Task { [self] in await work(on: room, rooms) }
+            let task = Task { [self] in await work(on: room, rooms, rest) }
             state.running[room] = task
             return task
         }
         return await task.value
     }
 
-    private func work(on room: RoomNumber, _ rooms: RoomService) async -> Bool {
-        let isDone = await ask(about: room, rooms)
+    private func work(on room: RoomNumber, _ rooms: RoomService, _ rest: EarlyStateRequest?) async -> Bool {
+        let isDone = await ask(about: room, rooms, rest)
         let isInside = (try? await rooms.participates(in: room)) ?? true
         let (isHopeless, pause) = state.withLock { state -> (Bool, Int64?) in
             state.running[room] = nil
@@ -69,12 +70,13 @@ final class PartialRooms: Sendable {
     }
 
     /// Asks the servers in a room, one after the other.
-    private func ask(about room: RoomNumber, _ rooms: RoomService) async -> Bool {
+    private func ask(about room: RoomNumber, _ rooms: RoomService, _ rest: EarlyStateRequest?) async -> Bool {
         guard let partial = rooms.store.partialJoin(of: room) else { return true }
         let others = partial.servers.filter { $0 != partial.via && $0 != rooms.serverName }
         for server in ([partial.via] + others).prefix(Self.maximumServers) {
             do {
-                if try await rooms.completeState(partial, from: server) { return true }
+                let asked = server == partial.via ? rest : nil
+                if try await rooms.completeState(partial, from: server, asked) { return true }
             } catch {
                 rooms.services.logger.warning(
                     "the memberships of a room cannot be had yet",
@@ -104,14 +106,16 @@ extension RoomService {
     /// Asks a server for the whole state with which a room was entered, and takes it over.
     ///
     /// - Returns: Whether it gave one.
-    fileprivate func completeState(_ partial: PartialJoin, from server: ServerName) async throws -> Bool {
+    fileprivate func completeState(
+        _ partial: PartialJoin, from server: ServerName, _ asked: EarlyStateRequest?
+    ) async throws -> Bool {
         let federation = try requireFederation()
         let lane = lane(partial.room)
         guard let head = try await lane.head(), let join = try await store.event(partial.event) else { return true }
         let fetcher = MissingEventsFetcher(services: services, remote: federation.remote, checker: federation.checker)
-        guard let state = try await fetcher.state(before: join.event.eventID, of: head, from: server) else {
-            return false
-        }
+        guard
+            let state = try await fetcher.wholeState(before: join.event.eventID, of: head, from: server, asked: asked)
+        else { return false }
         let room = partial.room
         // Alone, because only what is stored is worked out anew.
         try await lane.perform(isAlone: true) { [self] work in

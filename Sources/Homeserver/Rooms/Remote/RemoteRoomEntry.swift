@@ -92,7 +92,9 @@ extension RoomService {
                 let entry = isInside ? nil : try await numberForEntering(room, version: event.version)
                 if let entry { entries.begin(entry) }
                 defer { if let entry { entries.end(entry) } }
+                async let isReady: Void = federation.checker.prepare(for: server)
                 let answer = try await federation.remote.sendJoin(event, omitsMembers: !isInside, at: server)
+                await isReady
                 if isInside {
                     try await takeIn(event, answer, from: server, federation)
                 } else {
@@ -222,6 +224,12 @@ extension RoomService {
         _ room: RoomID, with event: Event, of user: Requester, _ answer: RemoteJoin, from server: ServerName,
         _ federation: RoomFederation
     ) async throws {
+        // The rest is asked for while what was told is taken in.
+        let rest =
+            answer.membersOmitted
+            ? EarlyStateRequest(before: event.eventID, in: room, at: server, federation.remote) : nil
+        var isEntered = false
+        defer { if !isEntered { rest?.cancel() } }
         let number = try await numberForEntering(room, version: event.version)
         let version = event.version
         let stateImport = StateImport(services: services, checker: federation.checker)
@@ -265,7 +273,8 @@ extension RoomService {
             try writer.graph.setPartial(
                 PartialJoin(room: number, event: join.number, via: server, servers: answer.serversInRoom))
         }
-        if answer.membersOmitted { Task { _ = await partialRooms.complete(number, self) } }
+        isEntered = true
+        if answer.membersOmitted { Task { _ = await partialRooms.complete(number, self, rest: rest) } }
         services.logger.info(
             "a room has been entered", metadata: ["room": "\(room)", "event": "\(stored.event.eventID)"])
     }

@@ -10,7 +10,14 @@ struct StateImport: Sendable {
     let checker: EventChecker
 
     /// Events stored in one transaction.
-    private static let batchSize = 500
+    private static let batchSize = 1_000
+
+    /// The events of a state and of its auth chain, each checked by itself.
+    private struct Checked {
+        var events: [EventID: Event] = [:]
+        /// Those of the state.
+        var state: [EventID] = []
+    }
 
     /// The state that the events make, those left out that are not allowed.
     ///
@@ -22,22 +29,48 @@ struct StateImport: Sendable {
     func callAsFunction(
         state: [[UInt8]], authChain: [[UInt8]], room: RoomID, version: RoomVersion, number: RoomNumber
     ) async throws -> StateMap {
-        let checked = await checker.check(texts: authChain + state, version: version, room: room)
-        var events: [EventID: Event] = [:]
-        var stateIDs: [EventID] = []
-        for (index, outcome) in checked.enumerated() {
+        let checked = try await check(state: state, authChain: authChain, room: room, version: version, number: number)
+        return try await take(checked, room: room, version: version, number: number)
+    }
+
+    /// Checks format, signatures and hashes. Events that are stored already have been checked then, and it is what is stored that counts:
+    /// of a room that was entered before all its members were known most of the state is given twice.
+    private func check(
+        state: [[UInt8]], authChain: [[UInt8]], room: RoomID, version: RoomVersion, number: RoomNumber
+    ) async throws -> Checked {
+        var outcomes = await checker.parse(texts: authChain + state, version: version, room: room)
+        let known = try await services.store.events(outcomes.compactMap { try? $0.get().eventID })
+        var new: [Int] = []
+        for (index, outcome) in outcomes.enumerated() {
+            guard case .success(let event) = outcome else { continue }
+            if let stored = known[event.eventID], stored.room == number {
+                outcomes[index] = .success(stored.event)
+            } else {
+                new.append(index)
+            }
+        }
+        for (index, outcome) in zip(new, await checker.verify(new.map { outcomes[$0] })) { outcomes[index] = outcome }
+        var checked = Checked()
+        for (index, outcome) in outcomes.enumerated() {
             switch outcome {
             case .success(let event):
-                events[event.eventID] = event
-                if index >= authChain.count, event.isState { stateIDs.append(event.eventID) }
+                checked.events[event.eventID] = event
+                if index >= authChain.count, event.isState { checked.state.append(event.eventID) }
             case .failure(let flaw):
                 services.logger.notice(
                     "an event of a room's state is left out", metadata: ["room": "\(room)", "flaw": "\(flaw)"])
             }
         }
-        let stored = try await keep(Array(events.values), room: room, version: version, number: number)
+        return checked
+    }
+
+    /// Stores what is not known yet, and says what state it makes.
+    private func take(
+        _ checked: Checked, room: RoomID, version: RoomVersion, number: RoomNumber
+    ) async throws -> StateMap {
+        let stored = try await keep(Array(checked.events.values), room: room, version: version, number: number)
         var map = StateMap()
-        for id in stateIDs {
+        for id in checked.state {
             guard let event = stored[id], event.status != .rejected, let key = event.stateKey else { continue }
             map[key] = event.number
         }
@@ -86,46 +119,48 @@ struct StateImport: Sendable {
     private func store(
         _ events: [(event: Event, status: EventStatus)], room: RoomID, version: RoomVersion, number: RoomNumber
     ) async throws -> [StoredEvent] {
-        let store = services.store
-        try await store.write { writer in
-            if try writer.read.rooms.room(number) == nil { try writer.rooms.insert(number, room, version: version) }
-        }
         var stored: [StoredEvent] = []
-        let now = services.clock.now
         for start in stride(from: 0, to: events.count, by: Self.batchSize) {
-            let batch = events[start..<min(start + Self.batchSize, events.count)]
-            let senders = try await store.intern(batch.map(\.event.sender))
-            let keys = try await store.intern(batch.compactMap(\.event.state))
-            var nextKey = keys.makeIterator()
-            var rows: [StoredEvent] = []
-            for (item, sender) in zip(batch, senders) {
-                rows.append(
-                    StoredEvent(
-                        number: try await services.eventNumbers.next(), event: item.event, room: number, sender: sender,
-                        stateKey: item.event.isState ? nextKey.next() : nil, position: nil, state: nil, replaces: nil,
-                        redactedBy: nil, status: item.status, receivedTimestamp: now, transaction: nil
-                    ))
+            let batch = Array(events[start..<min(start + Self.batchSize, events.count)])
+            var numbers: [EventNumber] = []
+            for _ in batch { numbers.append(try await services.eventNumbers.next()) }
+            let rows = Rows(events: batch, numbers: numbers, room: number, now: services.clock.now)
+            stored += try await services.store.write { writer in
+                if try writer.read.rooms.room(number) == nil { try writer.rooms.insert(number, room, version: version) }
+                return try rows.insert(writer)
             }
-            stored += try await insert(rows)
         }
         return stored
     }
 
-    /// Stores events of which others may have been stored meanwhile.
-    private func insert(_ rows: [StoredEvent]) async throws -> [StoredEvent] {
-        try await services.store.write { writer in
-            let ids = rows.map(\.event.eventID)
+    /// Events that are stored together, in one transaction: each costs a wait for the disk.
+    private struct Rows: Sendable {
+        let events: [(event: Event, status: EventStatus)]
+        let numbers: [EventNumber]
+        let room: RoomNumber
+        let now: Int64
+
+        /// Stores those that have not been stored meanwhile, and answers all as they are stored.
+        func insert(_ writer: StoreWriter) throws -> [StoredEvent] {
             let present = Dictionary(
-                try writer.read.events.events(ids).map { ($0.event.eventID, $0) },
+                try writer.read.events.events(events.map(\.event.eventID)).map { ($0.event.eventID, $0) },
                 uniquingKeysWith: { first, _ in first })
+            // Of most states most events are of one sender.
+            var senders: [UserID: UserNumber] = [:]
             var stored: [StoredEvent] = []
-            for row in rows {
-                if let known = present[row.event.eventID] {
+            for ((event, status), number) in zip(events, numbers) {
+                if let known = present[event.eventID] {
                     stored.append(known)
-                } else {
-                    try writer.events.insert(row)
-                    stored.append(row)
+                    continue
                 }
+                let sender = try senders[event.sender] ?? writer.identifiers.intern(event.sender)
+                senders[event.sender] = sender
+                let row = StoredEvent(
+                    number: number, event: event, room: room, sender: sender,
+                    stateKey: try event.state.map { try writer.identifiers.intern($0) }, position: nil, state: nil,
+                    replaces: nil, redactedBy: nil, status: status, receivedTimestamp: now, transaction: nil)
+                try writer.events.insert(row)
+                stored.append(row)
             }
             return stored
         }

@@ -17,6 +17,7 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
         var history: [[UInt8]] = []
         var between: [[UInt8]]?
         var state: [EventID] = []
+        var wholeState: [[UInt8]]?
         /// What happens while a list is on its way.
         var interruption: (@Sendable () async throws -> Void)?
     }
@@ -42,6 +43,8 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
     var exchanged: [JSONValue] { script.withLock { $0.exchanged } }
     /// The invites that have been handed over. None is signed.
     var invited: [JSONValue] { script.withLock { $0.invited } }
+    /// What `GET /state` answers; if nothing, nobody answers that.
+    func setWholeState(_ texts: [[UInt8]]?) { script.withLock { $0.wholeState = texts } }
     /// What `GET /timestamp_to_event`, `GET /backfill`, `GET /event`, `GET /event_auth` and `GET /state_ids` answer.
     ///
     /// - Parameter between: What `POST /get_missing_events` answers; then `GET /backfill` answers nothing.
@@ -163,7 +166,10 @@ final class ScriptedOutside: RemoteRooms, RemoteDevices, RemoteServers, RemoteHi
 
     func state(
         before event: EventID, in room: RoomID, at server: ServerName
-    ) async throws(RemoteServerFailure) -> (state: [[UInt8]], authChain: [[UInt8]]) { throw nothing }
+    ) async throws(RemoteServerFailure) -> (state: [[UInt8]], authChain: [[UInt8]]) {
+        guard let whole = script.withLock({ $0.wholeState }) else { throw nothing }
+        return (whole, [])
+    }
 
     func event(_ id: EventID, at server: ServerName) async throws(RemoteServerFailure) -> [UInt8] {
         guard let text = script.withLock({ $0.history.first }) else { throw nothing }
