@@ -72,7 +72,10 @@ struct RoomChecks {
         let (leftSees, rightSees) = (sees(left, right.server), sees(right, left.server))
         guard leftSees && rightSees else {
             let (blind, other) = leftSees ? (right, left) : (left, right)
-            if !hasSoftFailed(left), !hasSoftFailed(right), !cameBackUnheard(other, blind) {
+            let isExplained =
+                hasSoftFailed(left) || hasSoftFailed(right) || cameBackUnheard(other, blind)
+                || wasResolvedOut(other, blind)
+            if !isExplained {
                 report("\(left.server) and \(right.server) are in the room, and for \(blind.server) the other is not")
             }
             return
@@ -88,25 +91,11 @@ struct RoomChecks {
     }
 
     /// The ends at a server without those that the other has let pass, as no more allowed when they came, which nobody there follows;
-    /// without those that the other was not sent, because it was not known to be in the room, and that nothing has followed since; and
-    /// without what comes before such an end of the other, which it takes the place of.
+    /// and without what comes before such an end of the other, which it takes the place of.
     private func ends(of copy: RoomCopy, for other: RoomCopy) -> Set<EventID> {
-        let passedThere = copy.extremities.filter { id in
-            guard let known = other.events[id]?.stored else { return !isTold(other.server, of: copy.events[id]) }
-            return known.status == .softFailed
-        }
+        let passedThere = copy.extremities.filter { other.events[$0]?.stored.status == .softFailed }
         let passedHere = other.extremities.filter { copy.events[$0]?.stored.status == .softFailed }
         return copy.extremities.subtracting(passedThere).subtracting(ancestors(of: passedHere))
-    }
-
-    /// Whether a server was in the room for the one that sent an event.
-    private func isTold(_ server: ServerName, of event: RoomCopy.Entry?) -> Bool {
-        (event?.stateAfter ?? [:]).contains { key, member in
-            guard key.type == .member, UserID(key.key.string)?.server == server, let known = union[member] else {
-                return false
-            }
-            return Membership(of: known) == .join
-        }
     }
 
     /// Whether the users of a server, who are in the room for themselves, have come in while others put them out, neither hearing of the
@@ -118,6 +107,15 @@ struct RoomChecks {
             }
             return !ancestors(of: [member.event]).contains(out.event)
                 && !ancestors(of: [out.event]).contains(member.event)
+        }
+    }
+
+    /// Whether the users of a server, who are in the room for themselves, have come in for the other too, whose state says something else
+    /// since it knows of another branch. It is not sent there any more, and so the server does not hear of it.
+    private func wasResolvedOut(_ copy: RoomCopy, _ other: RoomCopy) -> Bool {
+        copy.memberships.contains { user, member in
+            user.server == copy.server && member.membership == .join && other.memberships[user]?.event != member.event
+                && other.events[member.event].map { $0.stored.isInGraph && $0.stored.status == .accepted } == true
         }
     }
 
