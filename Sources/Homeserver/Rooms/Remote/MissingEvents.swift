@@ -113,15 +113,17 @@ struct MissingEventsFetcher: Sendable {
         let beginning = try await services.store.read { try $0.events.beginning(of: room.number) }
         // A liar can invent a past without end, each event of which would have a state asked for.
         var failures = 0
+        let answering = reachable
         for next in EventOrder.timeline(between) where failures < budget.states {
             var arrival = Arrival(event: next, receivedTimestamp: services.clock.now)
             // Branches may go back to before this server came: that is no news for anybody.
             if let beginning, next.depth < beginning { arrival.place = .history }
             do {
-                if try await admitOnStates(arrival, to: lane, from: reachable) == nil { failures += 1 }
+                if try await admitOnStates(arrival, to: lane, from: answering) == nil { failures += 1 }
             } catch is OutOfReach {
-                // Then what builds on it is out of reach too, unless its state can be had.
+                // Then what builds on it is out of reach too, unless its state can be had; nobody has refused to tell.
                 failures += 1
+                reachable = []
             }
         }
         return (Set(between.map(\.eventID)), reachable)
