@@ -72,10 +72,12 @@ let package = Package(
         ),
         .target(name: "ClientAPI", dependencies: ["Matrix", "Store", "Homeserver", "Web"]),
         .target(name: "AdminAPI", dependencies: ["Matrix", "Homeserver", "Web"]),
+        // Where hosts are, and whether anybody outside may be led there
+        .target(name: "NameLookup", dependencies: ["CCares"]),
         .target(
             name: "Adapters",
             dependencies: [
-                "Matrix", "Store", "Homeserver", "CSodium", "CVips",
+                "Matrix", "Store", "Homeserver", "NameLookup", "CSodium", "CVips",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
@@ -90,7 +92,7 @@ let package = Package(
         .target(
             name: "FederationOutbound",
             dependencies: [
-                "FederationWire", "Matrix", "Homeserver", "Store", "Database", "CCares",
+                "FederationWire", "Matrix", "Homeserver", "Store", "Database", "NameLookup",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -111,7 +113,7 @@ let package = Package(
             name: "chappe",
             dependencies: [
                 "Matrix", "RoomEngine", "Database", "Schema", "Store", "Homeserver", "Web", "ClientAPI", "AdminAPI",
-                "Adapters", "FederationWire", "FederationOutbound", "FederationInbound",
+                "Adapters", "NameLookup", "FederationWire", "FederationOutbound", "FederationInbound",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
@@ -164,7 +166,7 @@ let package = Package(
         .testTarget(
             name: "AdaptersTests",
             dependencies: [
-                "Adapters", "Homeserver", "Store", "Matrix", "TestSupport",
+                "Adapters", "Homeserver", "NameLookup", "Store", "Matrix", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -179,7 +181,7 @@ let package = Package(
         .testTarget(
             name: "FederationTests",
             dependencies: [
-                "FederationWire", "FederationOutbound", "FederationInbound", "AdminAPI", "Adapters", "Web",
+                "FederationWire", "FederationOutbound", "FederationInbound", "AdminAPI", "Adapters", "NameLookup", "Web",
                 "Homeserver", "RoomEngine", "Store", "Database", "Schema", "Matrix", "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),

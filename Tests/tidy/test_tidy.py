@@ -26,10 +26,11 @@ LAYERS: dict[str, set[str]] = {
     "Web": {"Matrix"},
     "ClientAPI": {"Matrix", "Store", "Homeserver", "Web"},
     "AdminAPI": {"Matrix", "Store", "Homeserver", "Web"},
-    "Adapters": {"Matrix", "Store", "Homeserver"},
+    "NameLookup": set(),
+    "Adapters": {"Matrix", "Store", "Homeserver", "NameLookup"},
     "FederationWire": {"Matrix"},
     "FederationInbound": {"Matrix", "RoomEngine", "FederationWire", "Store", "Homeserver", "Web"},
-    "FederationOutbound": {"Matrix", "FederationWire", "Homeserver", "Store", "Database"},
+    "FederationOutbound": {"Matrix", "FederationWire", "Homeserver", "Store", "Database", "NameLookup"},
 }
 
 #: The executable wires everything together.

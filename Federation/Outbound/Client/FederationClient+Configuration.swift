@@ -1,5 +1,6 @@
 import Homeserver
 import Matrix
+import NameLookup
 
 extension FederationClient {
     /// Who makes the requests.

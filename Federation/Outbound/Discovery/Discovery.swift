@@ -1,4 +1,5 @@
 import Matrix
+import NameLookup
 
 /// Where a server is, as its name and what was found out about it say: the steps of the specification, without doing any of them.
 ///

@@ -1,4 +1,5 @@
 import Homeserver
+import NameLookup
 
 /// An address and a port to connect to, and what must be found there.
 struct Endpoint: Sendable, Hashable {
@@ -22,34 +23,22 @@ struct EndpointFinder: Sendable {
 
     /// The endpoints of a host, and for how many seconds they can be relied on.
     ///
-    /// - Throws: ``EndpointFailure``.
+    /// - Throws: ``AddressFailure``.
     func endpoints(
         of host: String, port: Int, certificateName: Destination.CertificateName
-    ) async throws(EndpointFailure) -> (endpoints: [Endpoint], lifetimeSeconds: Int) {
-        if let address = InternetAddress(host) {
-            guard allowsPrivateAddresses || address.isPublic else { throw .privateAddress }
-            return ([endpoint(address.description, port, certificateName)], Self.lifetimes.upperBound)
-        }
-        if usesProxy { return ([endpoint(host, port, certificateName)], Self.lifetimes.upperBound) }
-        let resolved: ResolvedAddresses
-        do { resolved = try await names.addresses(of: host) } catch { throw .name(error) }
-        let permitted = resolved.addresses.filter { allowsPrivateAddresses || $0.isPublic }
-        guard !permitted.isEmpty else { throw .privateAddress }
+    ) async throws(AddressFailure) -> (endpoints: [Endpoint], lifetimeSeconds: Int) {
+        let found = try await PermittedAddresses(
+            names: names, allowsPrivate: allowsPrivateAddresses, usesProxy: usesProxy
+        ).find(host)
+        guard let resolved = found else { return ([endpoint(host, port, certificateName)], Self.lifetimes.upperBound) }
         let lifetime = min(max(resolved.lifetimeSeconds, Self.lifetimes.lowerBound), Self.lifetimes.upperBound)
         return (
-            permitted.prefix(Self.maximumAddresses).map { endpoint($0.description, port, certificateName) }, lifetime
+            resolved.addresses.prefix(Self.maximumAddresses).map { endpoint($0.description, port, certificateName) },
+            lifetime
         )
     }
 
     private func endpoint(_ host: String, _ port: Int, _ name: Destination.CertificateName) -> Endpoint {
         Endpoint(peer: HTTPPool.Peer(certificateName: name, host: host), port: port)
     }
-}
-
-/// Why a host cannot be connected to.
-enum EndpointFailure: Error, Sendable, Hashable {
-    /// Its name has no address.
-    case name(NameFailure)
-    /// Its addresses are not on the internet, and no others may be connected to.
-    case privateAddress
 }

@@ -1,4 +1,5 @@
 import Matrix
+import NameLookup
 
 /// A URL of scheme `https`, as far as redirects may use it: no user, no fragment.
 struct HTTPSAddress: Sendable, Hashable {

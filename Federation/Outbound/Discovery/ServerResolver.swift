@@ -1,6 +1,7 @@
 import Homeserver
 import Logging
 import Matrix
+import NameLookup
 import Store
 
 /// Where a server is to be connected to.
@@ -107,7 +108,7 @@ final class ServerResolver: Sendable {
     ) async -> (Result<Route, RemoteServerFailure>, Int64) {
         var found: [Endpoint] = []
         var lifetime = Int.max
-        var failure: EndpointFailure?
+        var failure: AddressFailure?
         for target in destination.targets.prefix(Self.maximumTargets) where found.count < Self.maximumEndpoints {
             do {
                 let (endpoints, seconds) = try await endpoints.endpoints(

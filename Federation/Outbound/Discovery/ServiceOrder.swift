@@ -1,3 +1,5 @@
+import NameLookup
+
 /// The order in which a service's targets are tried.
 enum ServiceOrder {
     /// The records by priority, and within a priority at random, by weight.

@@ -3,6 +3,7 @@ import FederationOutbound
 import Homeserver
 import Logging
 import Matrix
+import NameLookup
 import Store
 
 /// What a server that federates has beside the others: a client for other servers, their keys, and the proof of who makes a request.

@@ -1,6 +1,7 @@
 import FederationWire
 import Homeserver
 import Matrix
+import NameLookup
 import Testing
 import Web
 

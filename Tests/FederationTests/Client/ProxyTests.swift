@@ -1,5 +1,6 @@
 import Homeserver
 import Matrix
+import NameLookup
 import Testing
 
 @testable import FederationOutbound

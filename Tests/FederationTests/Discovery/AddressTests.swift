@@ -1,4 +1,5 @@
 import NIOSSL
+import NameLookup
 import Testing
 
 @testable import FederationOutbound

@@ -1,4 +1,5 @@
 import Matrix
+import NameLookup
 import Testing
 
 @testable import FederationOutbound

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NameLookup
 import Synchronization
 
 @testable import FederationOutbound

@@ -3,6 +3,7 @@ import FederationWire
 import Homeserver
 import Logging
 import Matrix
+import NameLookup
 import Synchronization
 import Testing
 import Web

@@ -1,5 +1,6 @@
 import FederationWire
 import Matrix
+import NameLookup
 import Testing
 
 @testable import FederationOutbound
