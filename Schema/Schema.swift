@@ -24,5 +24,6 @@ public enum Schema {
         .search,
         .dehydratedDevices,
         .delayedEvents,
+        .pendingPushes,
     ]
 }

@@ -10,6 +10,8 @@ public struct CursorName: Sendable, CustomStringConvertible {
 
     /// Finds out who can be found by name.
     public static let userDirectory = CursorName(counter: "user_directory")
+    /// Finds out whom to push what.
+    public static let push = CursorName(counter: "push")
     /// Finds out what can be searched for.
     public static let search = CursorName(counter: "search")
 }

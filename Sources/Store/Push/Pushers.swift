@@ -23,11 +23,16 @@ public struct PusherRecord: Sendable, Hashable {
     public let language: String
     /// More for the kind: the text of a JSON object.
     public let data: [UInt8]
+    /// Since when the push key is known, in milliseconds since 1970; 0 as long as it is not stored.
+    public let createdTimestamp: Int64
+
+    /// Which pusher it is.
+    public var key: PusherKey { PusherKey(user: user, appID: appID, pushKey: pushKey) }
 
     /// A pusher.
     public init(
         user: UserNumber, device: DeviceID, kind: String, appID: String, pushKey: String, appDisplayName: String,
-        deviceDisplayName: String, profileTag: String?, language: String, data: [UInt8]
+        deviceDisplayName: String, profileTag: String?, language: String, data: [UInt8], createdTimestamp: Int64 = 0
     ) {
         self.user = user
         self.device = device
@@ -39,6 +44,7 @@ public struct PusherRecord: Sendable, Hashable {
         self.profileTag = profileTag
         self.language = language
         self.data = data
+        self.createdTimestamp = createdTimestamp
     }
 }
 
@@ -48,18 +54,33 @@ public struct PusherReader {
 
     /// A user's pushers, in the order in which they were made.
     public func pushers(of user: UserNumber) throws -> [PusherRecord] {
-        try sql.all(
-            """
-            SELECT user_num, device_id, kind, app_id, push_key, app_name, device_name, profile_tag, language, data
-            FROM pushers WHERE user_num = $1 ORDER BY created_ts, app_id, push_key
-            """, user
-        ) { row in
-            PusherRecord(
-                user: try row.number(0), device: try row.identifier(1), kind: try row.text(2), appID: try row.text(3),
-                pushKey: try row.text(4), appDisplayName: try row.text(5), deviceDisplayName: try row.text(6),
-                profileTag: try row.textOrNil(7), language: try row.text(8), data: Array(try row.text(9).utf8)
-            )
-        }
+        try sql.all(Self.ofUser, user, map: decode)
+    }
+
+    /// A pusher, or `nil` if it is gone.
+    public func pusher(_ key: PusherKey) throws -> PusherRecord? {
+        try sql.first(Self.one, key.user, key.appID, key.pushKey, map: decode)
+    }
+
+    /// Everyone who has a pusher.
+    public func users() throws -> [UserNumber] {
+        try sql.all("SELECT DISTINCT user_num FROM pushers") { try $0.number(0) }
+    }
+
+    private static let columns =
+        "user_num, device_id, kind, app_id, push_key, app_name, device_name, profile_tag, language, data, created_ts"
+    private static let ofUser = SQL(
+        "SELECT \(columns) FROM pushers WHERE user_num = $1 ORDER BY created_ts, app_id, push_key")
+    private static let one = SQL(
+        "SELECT \(columns) FROM pushers WHERE user_num = $1 AND app_id = $2 AND push_key = $3")
+
+    private func decode(_ row: Row) throws -> PusherRecord {
+        PusherRecord(
+            user: try row.number(0), device: try row.identifier(1), kind: try row.text(2), appID: try row.text(3),
+            pushKey: try row.text(4), appDisplayName: try row.text(5), deviceDisplayName: try row.text(6),
+            profileTag: try row.textOrNil(7), language: try row.text(8), data: Array(try row.text(9).utf8),
+            createdTimestamp: try row.int(10)
+        )
     }
 }
 
@@ -92,9 +113,14 @@ public struct PusherWriter {
     }
 
     /// Removes other users' pushers for the same installation: its telephone has a new user.
-    public func deleteOthers(appID: String, pushKey: String, than user: UserNumber) throws {
-        try writer.sql.execute(
-            "DELETE FROM pushers WHERE push_key = $1 AND app_id = $2 AND user_num <> $3", pushKey, appID, user)
+    ///
+    /// - Returns: Whose they were.
+    @discardableResult
+    public func deleteOthers(appID: String, pushKey: String, than user: UserNumber) throws -> [UserNumber] {
+        try writer.sql.all(
+            "DELETE FROM pushers WHERE push_key = $1 AND app_id = $2 AND user_num <> $3 RETURNING user_num", pushKey,
+            appID, user
+        ) { try $0.number(0) }
     }
 }
 

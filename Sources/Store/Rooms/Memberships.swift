@@ -135,6 +135,18 @@ public struct MembershipReader {
         return servers
     }
 
+    /// The memberships of those who are joined to a room and have a pusher.
+    public func joinedWithPushers(in room: RoomNumber) throws -> [MembershipRecord] {
+        try sql.all(
+            """
+            SELECT room_num, user_num, membership, event_num, position, forgotten FROM memberships
+            WHERE room_num = $1 AND membership = 1
+                AND EXISTS (SELECT 1 FROM pushers WHERE pushers.user_num = memberships.user_num)
+            ORDER BY user_num
+            """, room, map: decode
+        )
+    }
+
     /// Who is in a room with that membership.
     public func users(in room: RoomNumber, _ membership: Membership) throws -> [UserNumber] {
         try sql.all(
