@@ -3,21 +3,26 @@ import Store
 
 /// The pushers that users' applications ask for.
 ///
-/// [Push notifications](https://spec.matrix.org/v1.19/client-server-api/#push-notifications). They are kept; nothing is sent to them
-/// yet.
+/// [Push notifications](https://spec.matrix.org/v1.19/client-server-api/#push-notifications). ``PushSender`` tells their gateways.
 public final class PusherService: Sendable {
     /// How many pushers a user may have.
     public static let maximumPushers = 100
 
     private let store: Store
     private let clock: any Clock
+    private let users: PushUsers
+    private let allowsLoopback: Bool
 
     /// - Parameters:
     ///   - store: Where pushers are kept.
     ///   - clock: Tells the time.
-    public init(store: Store, clock: any Clock) {
+    ///   - users: Who has pushers.
+    ///   - allowsLoopback: Whether a gateway may be on this machine, and then without TLS.
+    public init(store: Store, clock: any Clock, users: PushUsers, allowsLoopback: Bool) {
         self.store = store
         self.clock = clock
+        self.users = users
+        self.allowsLoopback = allowsLoopback
     }
 
     /// A user's pushers.
@@ -30,9 +35,9 @@ public final class PusherService: Sendable {
     /// - Parameter keepsOthers: Whether other users' pushers of the same installation stay.
     /// - Throws: 400 `M_INVALID_PARAM` for one that breaks a rule, `M_RESOURCE_LIMIT_EXCEEDED` for too many.
     public func set(_ pusher: PusherRecord, keepsOthers: Bool) async throws {
-        try Self.check(pusher)
+        try check(pusher)
         let now = clock.now
-        try await store.write { writer in
+        try await store.write { [users] writer in
             let isKnown = { (known: PusherRecord) in
                 known.appID.utf8.elementsEqual(pusher.appID.utf8)
                     && known.pushKey.utf8.elementsEqual(pusher.pushKey.utf8)
@@ -42,19 +47,25 @@ public final class PusherService: Sendable {
                 throw MatrixError(
                     400, .resourceLimitExceeded, "An account may have \(Self.maximumPushers) pushers at most")
             }
+            var changed = [pusher.user]
             if !keepsOthers {
-                try writer.pushers.deleteOthers(appID: pusher.appID, pushKey: pusher.pushKey, than: pusher.user)
+                changed += try writer.pushers.deleteOthers(
+                    appID: pusher.appID, pushKey: pusher.pushKey, than: pusher.user)
             }
             try writer.pushers.set(pusher, now: now)
+            try users.update(changed, in: writer)
         }
     }
 
     /// Removes a pusher, if it is there.
     public func delete(appID: String, pushKey: String, of user: UserNumber) async throws {
-        try await store.write { try $0.pushers.delete(appID: appID, pushKey: pushKey, of: user) }
+        try await store.write { [users] writer in
+            try writer.pushers.delete(appID: appID, pushKey: pushKey, of: user)
+            try users.update([user], in: writer)
+        }
     }
 
-    private static func check(_ pusher: PusherRecord) throws {
+    private func check(_ pusher: PusherRecord) throws {
         guard pusher.kind.utf8.elementsEqual("http".utf8) else {
             throw MatrixError.invalidParameter("This server knows no pushers of this kind")
         }
@@ -70,18 +81,10 @@ public final class PusherService: Sendable {
             throw MatrixError.invalidParameter("app_id and pushkey must not be empty")
         }
         guard pusher.data.count <= 16_384 else { throw MatrixError(413, .tooLarge, "data is too large") }
-        guard let url = try JSON(parsing: pusher.data)["url"]?.string, isGateway(url) else {
+        guard let address = try JSON(parsing: pusher.data)["url"]?.string.flatMap({ PushGatewayAddress($0) }),
+            address.isSecure || allowsLoopback
+        else {
             throw MatrixError.invalidParameter("data.url must be an https address that ends in /_matrix/push/v1/notify")
         }
-    }
-
-    /// [PusherData](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3pushersset): HTTPS, and this path.
-    private static func isGateway(_ url: String) -> Bool {
-        guard url.utf8.count <= 2_048, url.hasPrefix("https://"), url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            return false
-        }
-        let rest = url.dropFirst(8)
-        guard let slash = rest.firstIndex(of: "/"), slash > rest.startIndex else { return false }
-        return rest[slash...].prefix { $0 != "?" && $0 != "#" } == "/_matrix/push/v1/notify"
     }
 }

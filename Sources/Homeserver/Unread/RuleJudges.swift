@@ -53,4 +53,11 @@ public struct RuleJudges: NotificationJudges {
             rules: compiled, memberCount: view.head.joinedCount, powerLevels: view.powerLevels,
             displayName: member?.event.content["displayname"]?.string, defaults: rules.defaults)
     }
+
+    /// A judge of events from rooms that this server is not in, such as invitations into them.
+    func outcomeJudge(for user: UserNumber) async throws -> OutcomeJudge {
+        OutcomeJudge(
+            rules: try await rules.compiledRules(of: user), memberCount: 0, powerLevels: nil, displayName: nil,
+            defaults: rules.defaults)
+    }
 }

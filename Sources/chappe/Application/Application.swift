@@ -48,6 +48,7 @@ struct Application: Sendable {
         try await services.users.presence.start()
         try await services.traffic?.start()
         for cursor in services.found.cursors { try await cursor.start() }
+        try await services.pushes.start()
         var http = HTTPServerConfiguration()
         guard let proxies = TrustedProxies(configuration.trustedProxies) else {
             throw CommandFailure("trusted_proxies: each must be an address or a range such as 10.0.0.0/8")
@@ -136,6 +137,7 @@ struct Application: Sendable {
         services.rooms.delayed.stop()
         background.cancel()
         for cursor in services.found.cursors { await cursor.stop() }
+        await services.pushes.stop()
         do { try await services.accounts.activity.flush() } catch {
             logger.warning("last uses of devices not stored", metadata: ["error": "\(error)"])
         }

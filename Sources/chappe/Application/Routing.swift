@@ -35,11 +35,11 @@ struct Routing {
             router.addSharedSecretRoutes(registration: registration, in: environment)
         }
         if parts.contains(.metrics) {
-            let metrics = metrics
+            let (metrics, pushes) = (metrics, services.pushes)
             router.add(.get("/metrics")) { _ in
                 HTTPResponse(
                     status: 200, headers: ["content-type": "text/plain; version=0.0.4; charset=utf-8"],
-                    body: .bytes(Array(metrics.prometheusText().utf8))
+                    body: .bytes(Array((metrics.prometheusText() + pushes.metrics).utf8))
                 )
             }
         }

@@ -26,6 +26,7 @@ struct Services: Sendable {
     /// `nil` if federation is off.
     let federation: FederationServices?
     let outside: OutsideRequests
+    let pushes: PushServices
 
     /// Accounts, their sessions and devices.
     struct AccountServices: Sendable {
@@ -158,10 +159,14 @@ struct Services: Sendable {
         )
         let judges = RuleJudges(rules: pushRules, rooms: rooms, store: store)
         presence.follow(sendersOf: configuration.serverName)
+        let unread = UnreadCounts(store: store, judges: judges)
+        pushes = try PushServices(
+            configuration, rooms: rooms, unread: unread, judges: judges, ignored: ignored, clock: clock,
+            scheduler: scheduler)
         users = UserServices(
             filters: FilterService(store: store), accountData: accountData, tags: TagService(store: store),
             receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,
-            pushRules: pushRules, pushers: PusherService(store: store, clock: clock),
+            pushRules: pushRules, pushers: pushes.pushers,
             notifications: NotificationHistory(store: store, judges: judges, activeUsers: activeUsers),
             selfDestruction: configuration.messagesSelfDestruct
                 ? SelfDestruction(
@@ -197,7 +202,7 @@ struct Services: Sendable {
             store: store, rooms: rooms, activeUsers: activeUsers,
             users: UserDataSource(
                 store: store, accountData: accountData,
-                unread: UnreadCounts(store: store, judges: judges),
+                unread: unread,
                 ignored: ignored
             ),
             devices: DeviceSyncSource(store: store, counts: counts, inboxes: inboxes),

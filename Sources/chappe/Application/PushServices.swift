@@ -1,0 +1,72 @@
+import Adapters
+import Homeserver
+import Logging
+import NameLookup
+import Store
+
+/// What finds out whom to push what, and does.
+struct PushServices: Sendable {
+    let pushers: PusherService
+    let sender: PushSender
+    private let cursor: JournalCursor
+    private let gateway: PushGatewayClient
+
+    /// How long gateways get to answer when the server stops, in milliseconds.
+    private static let graceMilliseconds: Int64 = 2_000
+
+    init(
+        _ configuration: Configuration, rooms: RoomService, unread: UnreadCounts, judges: RuleJudges,
+        ignored: IgnoredUsers, clock: any Clock, scheduler: any Scheduler
+    ) throws {
+        let store = rooms.store
+        let outbound = configuration.outbound
+        let names: AresResolver
+        do { names = try AresResolver() } catch {
+            throw CommandFailure("names cannot be looked up: \(error)")
+        }
+        let logger = Logger(label: "chappe.push")
+        let users = PushUsers(store: store)
+        pushers = PusherService(
+            store: store, clock: clock, users: users, allowsLoopback: outbound.allowsPrivateAddresses)
+        gateway = PushGatewayClient(
+            names: names, allowsPrivateAddresses: outbound.allowsPrivateAddresses,
+            verifiesTLS: outbound.verifiesTLSOutsideFederation, proxy: outbound.proxy?.address, clock: clock,
+            logger: logger)
+        sender = PushSender(
+            store: store, rooms: rooms, unread: unread, users: users, gateway: gateway, clock: clock,
+            scheduler: scheduler, logger: logger)
+        cursor = JournalCursor(
+            .push,
+            follower: PushFollower(
+                store: store, judges: judges, ignored: ignored, users: users, sender: sender, clock: clock),
+            store: store, scheduler: scheduler, logger: Logger(label: "chappe.journal"))
+    }
+
+    /// Goes on where the server stopped.
+    func start() async throws {
+        try await sender.start()
+        try await cursor.start()
+    }
+
+    func stop() async {
+        await cursor.stop()
+        await sender.stop(withinMilliseconds: Self.graceMilliseconds)
+        // What a slow gateway has not answered by now is told again by the next process.
+        await gateway.close()
+        await sender.stop(withinMilliseconds: Self.graceMilliseconds)
+    }
+
+    /// What is counted, in the text format of Prometheus.
+    var metrics: String {
+        let counts = sender.counts
+        func metric(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) -> String {
+            "# HELP chappe_push_\(name) \(help)\n# TYPE chappe_push_\(name) \(type)\nchappe_push_\(name) \(value)\n"
+        }
+        return metric("sent_total", "counter", "Notifications that a push gateway has taken.", counts.sent)
+            + metric(
+                "failed_total", "counter", "Attempts that are repeated: the gateway did not answer.", counts.failed)
+            + metric("rejected_total", "counter", "Push keys that a gateway has rejected.", counts.rejected)
+            + metric("dropped_total", "counter", "Notifications that a push gateway refuses.", counts.dropped)
+            + metric("waiting", "gauge", "Pushers that have something to tell.", counts.waiting)
+    }
+}
