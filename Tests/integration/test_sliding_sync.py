@@ -538,6 +538,23 @@ def test_a_long_poll_sleeps_through_what_is_out_of_sight(alice, bob, form):
     assert bodies(loop.sync(subscriptions=both)["rooms"][old]) == ["out of sight"]
 
 
+@pytest.mark.only_chappe(reason="Synapse lets it wait on, and tells it what happens")
+def test_a_wait_ends_with_its_session(alice, bob, form):
+    (room,) = make_rooms(alice, 1, preset="public_chat")
+    bob.join(room)
+    phone = alice.another_device()
+    loop = Loop(phone, form)
+    lists = {"all": rooms_list(1)}
+    loop.sync(lists)
+    loop.sync(lists, timeout=300)
+    waiting = in_background(lambda: loop.sync(lists, timeout=20_000))
+    time.sleep(0.3)
+    alice.with_password("DELETE", "devices", phone.device)
+    assert not waiting(5)["rooms"]
+    assert loop.sync(lists, expect=401)["errcode"] == "M_UNKNOWN_TOKEN"
+    phone.close()
+
+
 def test_the_first_request_does_not_wait(alice, form):
     begun = time.monotonic()
     Loop(alice, form).sync({"all": rooms_list()}, timeout=20_000)
