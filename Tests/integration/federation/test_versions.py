@@ -39,6 +39,8 @@ def test_life_of_a_room(alice, bob, carol, dave, version):
 
     # People come and go.
     bob.invite(room, carol, dave)
+    for invited in (carol, dave):
+        eventually(lambda: room in invited.sync().get("rooms", {}).get("invite", {}), what="the invitation")
     carol.join(room)
     dave.join(room)
     becomes(alice, room, dave.user, "join")
