@@ -181,7 +181,8 @@ let package = Package(
         .testTarget(
             name: "FederationTests",
             dependencies: [
-                "FederationWire", "FederationOutbound", "FederationInbound", "AdminAPI", "Adapters", "NameLookup", "Web",
+                "FederationWire", "FederationOutbound", "FederationInbound", "AdminAPI", "Adapters", "NameLookup",
+                "Web",
                 "Homeserver", "RoomEngine", "Store", "Database", "Schema", "Matrix", "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),

@@ -120,7 +120,7 @@ def test_invitations_are_pushed(alice, bob, gateway):
     room = alice.create_room(name="Invited", invite=[bob.user])
     told = gateway.wait_for(lambda told: told.get("type") == "m.room.member")
     assert told["user_is_target"] is True and told["room_name"] == "Invited" and told["room_id"] == room
-    assert told["content"]["membership"] == "invite" and told["prio"] == "high"
+    assert told["content"]["membership"] == told["membership"] == "invite" and told["prio"] == "high"
 
 
 def test_calls_are_urgent(alice, bob, carol, gateway):

@@ -48,17 +48,15 @@ public final class PushGatewayClient: PushGateway {
     }
 
     private func post(_ body: [UInt8], to gateway: PushGatewayAddress) async throws -> PushGatewayAnswer {
-        let found: [InternetAddress?]
-        do {
-            found =
-                try await addresses.find(gateway.host)?.addresses.prefix(Self.maximumAddresses).map { Optional($0) }
-                ?? [nil]
-        } catch {
+        let resolved: ResolvedAddresses?
+        do { resolved = try await addresses.find(gateway.host) } catch {
             switch error {
             case .privateAddress: throw PushGatewayFailure.forbiddenAddress
             case .name(let failure): throw PushGatewayFailure.unreachable("\(failure)")
             }
         }
+        var found: [InternetAddress?] = [nil]
+        if let resolved { found = Array(resolved.addresses.prefix(Self.maximumAddresses)) }
         var failure = PushGatewayFailure.unreachable("no address")
         for address in found {
             do {

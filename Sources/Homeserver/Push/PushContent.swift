@@ -31,7 +31,7 @@ struct PushContent: Sendable {
             )
         }
         let userID = try await store.user(user)
-        if event.event.state == .member(userID) {
+        if event.event.state == StateKey.member(userID) {
             // Who has answered an invitation has seen it.
             guard membership?.event == number else { return nil }
         } else {

@@ -98,7 +98,7 @@ struct PushNotification: Sendable {
     }
 
     private func write(_ subject: Subject, to writer: inout JSONWriter) {
-        // What the event's identifier was called before: gateways and their tests still look for it.
+        // What the event's identifier was called before, and `membership` below, are what Synapse sends beside; gateways look for them.
         writer.member("id", subject.event.eventID)
         writer.member("type", subject.event.type.string)
         writer.member("sender", subject.event.sender)
@@ -106,6 +106,7 @@ struct PushNotification: Sendable {
         writer.member("room_name", subject.roomName ?? subject.roomAlias)
         writer.member("room_alias", subject.roomAlias)
         if subject.event.type == .member {
+            writer.member("membership", subject.event.membership)
             writer.member("user_is_target", subject.event.stateKey == ExactString(subject.recipient.string))
         }
         writer.member("content", subject.event.content)

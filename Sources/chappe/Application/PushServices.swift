@@ -1,4 +1,5 @@
 import Adapters
+import FederationOutbound
 import Homeserver
 import Logging
 import NameLookup

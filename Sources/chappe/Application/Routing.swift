@@ -35,7 +35,8 @@ struct Routing {
             router.addSharedSecretRoutes(registration: registration, in: environment)
         }
         if parts.contains(.metrics) {
-            let (metrics, pushes) = (metrics, services.pushes)
+            let metrics = metrics
+            let pushes = services.pushes
             router.add(.get("/metrics")) { _ in
                 HTTPResponse(
                     status: 200, headers: ["content-type": "text/plain; version=0.0.4; charset=utf-8"],

@@ -40,8 +40,8 @@ import Testing
             let short = try JSON(parsing: notification.body(.init(Array(#"{"format":"event_id_only"}"#.utf8))))
             #expect(
                 short["notification"]?.members.map(\.name) == ["event_id", "room_id", "prio", "counts", "devices"])
-            let tweaks = short["notification"]?["devices"]?.elements.first?["tweaks"]?.value
-            #expect(tweaks == ["highlight": true, "sound": "ping"])
+            let tweaks = short["notification"]?["devices"]?.elements.map { $0["tweaks"]?.value }
+            #expect(tweaks == [["highlight": true, "sound": "ping"]])
 
             #expect(try await content.unreadCount(of: bob.number) == 1)
             try await fixture.receipts.set(.readPrivate, event: first, of: bob.id, in: room)
