@@ -25,5 +25,6 @@ public enum Schema {
         .dehydratedDevices,
         .delayedEvents,
         .pendingPushes,
+        .appServices,
     ]
 }

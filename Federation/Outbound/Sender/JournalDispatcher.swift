@@ -122,7 +122,7 @@ actor JournalDispatcher {
                 for server in try await self.servers(interestedIn: user) {
                     batch.presence[server, default: []].insert(user)
                 }
-            case .other: continue
+            case .toDevice, .oneTimeKeys, .other: continue
             }
             for server in servers {
                 batch.unread[server] = (batch.unread[server]?.lowerBound ?? row.position)...row.position

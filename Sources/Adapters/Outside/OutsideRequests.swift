@@ -25,7 +25,7 @@ public final class OutsideRequests: Sendable {
     }
 
     private static let timeout = TimeAmount.seconds(10)
-    private static let maximumBytes = 1 << 20
+    static let maximumBytes = 1 << 20
 
     private let configuration: HTTPClient.Configuration
     private let logger: Logger
@@ -34,13 +34,16 @@ public final class OutsideRequests: Sendable {
     /// - Parameters:
     ///   - verifiesTLS: Whether certificates are verified. Only tests say no.
     ///   - proxy: An HTTP proxy, host and port.
+    ///   - idleSeconds: How long an answer may be waited for in silence, unless a request says less.
     ///   - logger: Told of what fails.
-    public init(verifiesTLS: Bool, proxy: (host: String, port: Int)?, logger: Logger) {
+    public init(
+        verifiesTLS: Bool, proxy: (host: String, port: Int)?, idleSeconds: Int64 = 10, logger: Logger
+    ) {
         var tls = TLSConfiguration.makeClientConfiguration()
         if !verifiesTLS { tls.certificateVerification = .none }
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls, redirectConfiguration: .disallow,
-            timeout: .init(connect: Self.timeout, read: Self.timeout)
+            timeout: .init(connect: Self.timeout, read: .seconds(idleSeconds))
         )
         // Whoever waits is told at once rather than after several attempts.
         configuration.connectionPool.retryConnectionEstablishment = false
@@ -81,7 +84,7 @@ public final class OutsideRequests: Sendable {
     }
 
     /// Made when it is first needed: most servers never do.
-    private func client() -> HTTPClient? {
+    func client() -> HTTPClient? {
         state.withLock { state in
             switch state {
             case .open(let client): return client

@@ -19,7 +19,7 @@ struct DeleteAlias: Endpoint {
 
     func handle(_ request: Request, caller: Caller) async throws -> EmptyResponse {
         let room = try await directory.remove(
-            request.alias, by: caller.userID, isAdministrator: caller.isAdministrator)
+            request.alias, by: caller.userID, isAdministrator: caller.isAdministrator, service: caller.appServiceID)
         let user = Requester(id: caller.userID, number: UserNumber(caller.userNumber), device: caller.deviceID)
         try await rooms.dropCanonicalAlias(request.alias, in: room, by: user)
         return EmptyResponse()

@@ -21,6 +21,8 @@ extension Router {
         add(GetRoomAliases(directory: directory), in: environment)
         add(GetRoomVisibility(directory: directory), in: environment)
         add(SetRoomVisibility(directory: directory), in: environment)
+        add(SetNetworkVisibility(directory: directory), in: environment)
+        add(RemoveNetworkVisibility(directory: directory), in: environment)
         add(GetPublicRooms(publicRooms: publicRooms, withoutLogin: publicRoomsWithoutLogin), in: environment)
         add(SearchPublicRooms(publicRooms: publicRooms), in: environment)
         if let users { add(SearchUsers(directory: users), in: environment) }

@@ -22,7 +22,8 @@ struct SetAlias: Endpoint {
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> EmptyResponse {
-        try await directory.create(request.alias, for: request.room, by: caller.userID)
+        try await directory.create(
+            request.alias, for: request.room, by: caller.userID, service: caller.appServiceID)
         return EmptyResponse()
     }
 }

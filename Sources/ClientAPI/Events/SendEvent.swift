@@ -19,6 +19,8 @@ struct SendEvent: Endpoint {
         let transactionID: String?
         let content: JSON
         let delay: Int64?
+        /// When it was sent, as an application service says.
+        let timestamp: String?
 
         init(from input: RequestInput) throws {
             roomID = try input.path("roomId")
@@ -26,6 +28,7 @@ struct SendEvent: Endpoint {
             transactionID = input.request.pathParameters["txnId"]
             content = try input.body.json
             delay = try input.delay()
+            timestamp = try input.query("ts", as: .string)
         }
     }
 
@@ -38,8 +41,8 @@ struct SendEvent: Endpoint {
             return ["delay_id": .string(id)]
         }
         let event = try await rooms.send(
-            request.type, content: request.content, transactionID: request.transactionID, to: request.roomID,
-            by: Requester(caller)
+            request.type, content: request.content, transactionID: request.transactionID,
+            timestamp: try caller.timestamp(request.timestamp), to: request.roomID, by: Requester(caller)
         )
         return ["event_id": .string(event.string)]
     }

@@ -20,6 +20,8 @@ struct SetState: Endpoint {
         let key: String
         let content: JSON
         let delay: Int64?
+        /// When it was sent, as an application service says.
+        let timestamp: String?
 
         init(from input: RequestInput) throws {
             roomID = try input.path("roomId")
@@ -27,6 +29,7 @@ struct SetState: Endpoint {
             key = input.request.pathParameters["stateKey"] ?? ""
             content = try input.body.json
             delay = try input.delay()
+            timestamp = try input.query("ts", as: .string)
         }
     }
 
@@ -39,7 +42,8 @@ struct SetState: Endpoint {
             return ["delay_id": .string(id)]
         }
         let event = try await rooms.setState(
-            request.type, key: request.key, content: request.content, in: request.roomID, by: Requester(caller)
+            request.type, key: request.key, content: request.content,
+            timestamp: try caller.timestamp(request.timestamp), in: request.roomID, by: Requester(caller)
         )
         return ["event_id": .string(event.string)]
     }

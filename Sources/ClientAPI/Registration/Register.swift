@@ -5,10 +5,11 @@ import Web
 /// [POST /register](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3register): makes an account.
 struct Register: Endpoint {
     static let routes: [Route] = .client(.post, "/register")
-    static let authentication: Authentication<Anonymous> = .none
+    static let authentication: Authentication<Caller?> = .appService
     static let rateLimit: RateLimitClass = .registration
 
     let registration: RegistrationService
+    let appServices: AppServiceAccounts?
 
     struct Request: RequestDecodable {
         enum Kind: String, Sendable {
@@ -19,10 +20,15 @@ struct Register: Endpoint {
         let kind: Kind
         let registration: RegistrationRequest
         let auth: JSON?
+        /// Whether it is an application service that says it registers a user of its own.
+        let isOfAppService: Bool
+        let hasToken: Bool
 
         init(from input: RequestInput) throws {
             kind = try input.query("kind", as: .choice) ?? .user
             let body = try input.bodyOrEmpty
+            isOfAppService = try body.optional("type", as: .string) == AppServiceLogin.type
+            hasToken = input.hasAccessToken
             auth = try body.optional("auth", as: .rawObject)
             registration = RegistrationRequest(
                 username: try body.optional("username", as: .string),
@@ -33,7 +39,14 @@ struct Register: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Anonymous) async throws -> SessionResponse {
+    func handle(_ request: Request, caller: Caller?) async throws -> SessionResponse {
+        if request.isOfAppService {
+            let wanted = request.registration
+            let (accounts, service) = try AppServiceLogin.service(caller, hasToken: request.hasToken, appServices)
+            let registered = try await accounts.register(
+                wanted.username, by: service, device: wanted.inhibitsLogin ? nil : wanted.device)
+            return SessionResponse(userID: registered.userID, session: registered.session)
+        }
         let registered =
             switch request.kind {
             case .user: try await registration.register(request.registration, auth: request.auth)

@@ -6,9 +6,12 @@ extension Router {
     ///
     /// - Parameters:
     ///   - registration: Makes accounts.
+    ///   - appServices: The users of application services, if there are any.
     ///   - environment: What endpoints have in common.
-    public func addRegistrationRoutes(registration: RegistrationService, in environment: EndpointEnvironment) {
-        add(Register(registration: registration), in: environment)
+    public func addRegistrationRoutes(
+        registration: RegistrationService, appServices: AppServiceAccounts? = nil, in environment: EndpointEnvironment
+    ) {
+        add(Register(registration: registration, appServices: appServices), in: environment)
         add(CheckUsername(registration: registration), in: environment)
         add(CheckRegistrationToken(registration: registration), in: environment)
     }

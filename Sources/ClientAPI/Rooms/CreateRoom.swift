@@ -9,6 +9,7 @@ struct CreateRoom: Endpoint {
     static let rateLimit = RateLimitClass.roomCreation
 
     let rooms: RoomService
+    let appServices: AppServices
 
     struct Request: RequestDecodable {
         let aliasLocalpart: String?
@@ -63,6 +64,7 @@ struct CreateRoom: Endpoint {
             guard !localpart.isEmpty, !localpart.utf8.contains(UInt8(ascii: ":")),
                 let alias = RoomAlias("#\(localpart):\(rooms.serverName)")
             else { throw MatrixError.invalidParameter("\(localpart) cannot be the name of an alias") }
+            try appServices.checkMayChange(alias, by: caller.appServiceID)
             room.alias = alias
         }
         return Response(roomID: try await rooms.create(room, by: Requester(caller)), alias: room.alias)

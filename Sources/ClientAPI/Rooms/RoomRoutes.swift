@@ -7,20 +7,27 @@ public struct RoomEndpoints: Sendable {
     let rooms: RoomService
     let rendering: EventWriting
     let delayed: DelayedEventService
+    let appServices: AppServices
 
     /// - Parameters:
     ///   - rooms: The rooms.
     ///   - delayed: Events that are sent later.
     ///   - store: The store.
-    public init(rooms: RoomService, delayed: DelayedEventService, store: Store, clock: any Clock) {
+    ///   - clock: Tells the time.
+    ///   - appServices: Services that may have aliases for themselves.
+    public init(
+        rooms: RoomService, delayed: DelayedEventService, store: Store, clock: any Clock,
+        appServices: AppServices = .none
+    ) {
         self.rooms = rooms
         self.delayed = delayed
+        self.appServices = appServices
         rendering = EventWriting(store: store, clock: clock)
     }
 
     /// Adds the endpoints that create, enter, leave, change and read rooms.
     public func register(on router: Router, in environment: EndpointEnvironment) {
-        router.add(CreateRoom(rooms: rooms), in: environment)
+        router.add(CreateRoom(rooms: rooms, appServices: appServices), in: environment)
         router.add(UpgradeRoom(rooms: rooms), in: environment)
         router.add(GetJoinedRooms(rooms: rooms), in: environment)
         router.add(GetMutualRooms(rooms: rooms), in: environment)

@@ -10,6 +10,7 @@ struct GetLoginFlows: Endpoint {
 
     let allowsLoginTokens: Bool
     let singleSignOn: SingleSignOn?
+    let hasAppServices: Bool
 
     struct Request: RequestDecodable {
         init(from input: RequestInput) throws {}
@@ -26,6 +27,7 @@ struct GetLoginFlows: Endpoint {
             flows.append(["type": "m.login.cas"])
         }
         if allowsLoginTokens { flows.append(["type": "m.login.token", "get_login_token": true]) }
+        if hasAppServices { flows.append(["type": .string(AppServiceLogin.type)]) }
         return ["flows": .array(flows)]
     }
 }

@@ -5,29 +5,36 @@ import Web
 /// [POST /login](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3login): starts a session.
 struct Login: Endpoint {
     static let routes: [Route] = .client(.post, "/login")
-    static let authentication: Authentication<Anonymous> = .none
+    static let authentication: Authentication<Caller?> = .appService
     static let rateLimit: RateLimitClass = .login
 
     let accounts: AccountService
     let sessions: SessionService
+    let appServices: AppServiceAccounts?
 
     struct Request: RequestDecodable {
         enum Proof: Sendable {
             case password(name: String, password: String)
             case passwordOf(address: String, password: String)
             case token(String)
+            case appService(user: String)
         }
 
         let proof: Proof
         let device: DeviceRequest
+        let hasToken: Bool
 
         init(from input: RequestInput) throws {
             let body = try input.body
             device = try DeviceRequest(from: body)
+            hasToken = input.hasAccessToken
             switch try body.required("type", as: .string) {
             case "m.login.password":
                 proof = try Self.proof(body, password: try body.required("password", as: .string))
             case "m.login.token": proof = .token(try body.required("token", as: .string))
+            case AppServiceLogin.type:
+                let name = try body.optional("identifier", as: .object)?.optional("user", as: .string)
+                proof = .appService(user: try name ?? body.required("user", as: .string))
             case let type: throw MatrixError(400, .unknown, "There is no way to log in called \(type)")
             }
         }
@@ -60,7 +67,7 @@ struct Login: Endpoint {
         private static let unknownIdentifier = MatrixError.forbidden("Wrong user name or password")
     }
 
-    func handle(_ request: Request, caller: Anonymous) async throws -> SessionResponse {
+    func handle(_ request: Request, caller: Caller?) async throws -> SessionResponse {
         let session: NewSession
         switch request.proof {
         case .password(let name, let password):
@@ -71,6 +78,9 @@ struct Login: Endpoint {
             session = try await sessions.start(for: account.userID, request.device)
         case .token(let token):
             session = try await sessions.start(loginToken: token, request.device)
+        case .appService(let user):
+            let (accounts, service) = try AppServiceLogin.service(caller, hasToken: request.hasToken, appServices)
+            session = try await accounts.logIn(user, by: service, device: request.device)
         }
         return SessionResponse(userID: session.userID, session: session)
     }

@@ -10,18 +10,23 @@ extension Router {
     ///   - interactive: Authorizes what needs a password again.
     ///   - allowsLoginTokens: Whether a session may make a token with which another device logs in.
     ///   - singleSignOn: Signing in at a service outside, if there is one.
+    ///   - appServices: The users of application services, if there are any.
     ///   - environment: What endpoints have in common.
     public func addSessionRoutes(
         sessions: SessionService, accounts: AccountService, interactive: InteractiveAuthentication,
-        allowsLoginTokens: Bool, singleSignOn: SingleSignOn? = nil, in environment: EndpointEnvironment
+        allowsLoginTokens: Bool, singleSignOn: SingleSignOn? = nil, appServices: AppServiceAccounts? = nil,
+        in environment: EndpointEnvironment
     ) {
-        add(GetLoginFlows(allowsLoginTokens: allowsLoginTokens, singleSignOn: singleSignOn), in: environment)
+        add(
+            GetLoginFlows(
+                allowsLoginTokens: allowsLoginTokens, singleSignOn: singleSignOn, hasAppServices: appServices != nil),
+            in: environment)
         if let singleSignOn {
             add(RedirectToSingleSignOn(singleSignOn: singleSignOn), in: environment)
             add(ReturnFromSingleSignOn(singleSignOn: singleSignOn), in: environment)
             add(AuthenticationFallback(singleSignOn: singleSignOn), in: environment)
         }
-        add(Login(accounts: accounts, sessions: sessions), in: environment)
+        add(Login(accounts: accounts, sessions: sessions, appServices: appServices), in: environment)
         if allowsLoginTokens { add(GetLoginToken(sessions: sessions, interactive: interactive), in: environment) }
         add(RefreshToken(sessions: sessions), in: environment)
         add(Logout(sessions: sessions), in: environment)

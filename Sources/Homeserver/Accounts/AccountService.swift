@@ -49,6 +49,7 @@ public final class AccountService: Sendable {
     private let issuer: SessionIssuer
     private let departure: any RoomDeparture
     private let failedLogins: FailedLogins
+    private let appServices: AppServices
 
     /// - Parameters:
     ///   - store: Where accounts are.
@@ -60,10 +61,11 @@ public final class AccountService: Sendable {
     ///   - departure: Takes users who deactivate their account out of their rooms.
     ///   - passwordPolicy: Which passwords users may choose.
     ///   - failedLogins: Counts wrong passwords.
+    ///   - appServices: Services that may have names for themselves.
     public init(
         store: Store, serverName: ServerName, clock: any Clock, hasher: any PasswordHasher, sessions: SessionService,
         removal: DeviceRemoval, departure: any RoomDeparture, passwordPolicy: PasswordPolicy = PasswordPolicy(),
-        failedLogins: FailedLogins
+        failedLogins: FailedLogins, appServices: AppServices = .none
     ) {
         self.store = store
         self.serverName = serverName
@@ -73,6 +75,7 @@ public final class AccountService: Sendable {
         self.departure = departure
         self.passwordPolicy = passwordPolicy
         self.failedLogins = failedLogins
+        self.appServices = appServices
         issuer = sessions.issuer
     }
 
@@ -85,8 +88,9 @@ public final class AccountService: Sendable {
 
     /// Accepts a user as free to be registered.
     ///
-    /// - Throws: 400 `M_USER_IN_USE`.
+    /// - Throws: 400 `M_USER_IN_USE`, `M_EXCLUSIVE`.
     public func checkAvailable(_ user: UserID) async throws {
+        try appServices.checkMayMake(user, by: nil)
         guard try await store.read({ try $0.accounts.account(user) }) == nil else { throw Self.inUse }
     }
 

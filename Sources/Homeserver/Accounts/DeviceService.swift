@@ -8,12 +8,15 @@ public typealias Device = DeviceRecord
 public final class DeviceService: Sendable {
     private let store: Store
     private let removal: DeviceRemoval
+    private let clock: any Clock
 
     /// - Parameters:
     ///   - store: Where devices are.
     ///   - removal: Ends sessions.
-    public init(store: Store, removal: DeviceRemoval) {
+    ///   - clock: Tells the time.
+    public init(store: Store, removal: DeviceRemoval, clock: any Clock) {
         self.store = store
+        self.clock = clock
         self.removal = removal
     }
 
@@ -38,6 +41,26 @@ public final class DeviceService: Sendable {
         try await store.write { writer in
             guard try writer.devices.setDisplayName(name, of: id, user) else { throw Self.unknown }
             try writer.journal.append(.deviceList(user))
+        }
+    }
+
+    /// Makes a device without a session, as application services do for their users; one that is there is renamed.
+    ///
+    /// [Creating devices](https://spec.matrix.org/v1.19/application-service-api/#creating-devices)
+    ///
+    /// - Returns: Whether it is new.
+    /// - Throws: 400 for a name that is too long.
+    public func make(_ id: DeviceID, of user: UserNumber, named name: String?) async throws -> Bool {
+        let now = clock.now
+        let name = try name.map(DeviceName.checked)
+        return try await store.write { writer in
+            let isNew = try writer.devices.insert(id, of: user, displayName: name, createdAt: now)
+            if !isNew {
+                guard let name else { return false }
+                _ = try writer.devices.setDisplayName(name, of: id, user)
+            }
+            try writer.journal.append(.deviceList(user))
+            return isNew
         }
     }
 

@@ -28,6 +28,7 @@ public final class ProfileService: Sendable {
     private let serverName: ServerName
     private let propagation: any ProfilePropagation
     private let remote: any RemoteProfiles
+    private let provision: any Provision
 
     private static let maximumProfileBytes = 64 << 10
     private static let maximumNameBytes = 255
@@ -38,13 +39,16 @@ public final class ProfileService: Sendable {
     ///   - serverName: This server.
     ///   - propagation: Makes changes known in rooms.
     ///   - remote: Asks other servers.
+    ///   - provision: Makes users who are not there yet when somebody asks for them.
     public init(
-        store: Store, serverName: ServerName, propagation: any ProfilePropagation, remote: any RemoteProfiles
+        store: Store, serverName: ServerName, propagation: any ProfilePropagation, remote: any RemoteProfiles,
+        provision: any Provision = NoProvision()
     ) {
         self.store = store
         self.serverName = serverName
         self.propagation = propagation
         self.remote = remote
+        self.provision = provision
     }
 
     /// A user's whole profile, an object.
@@ -52,11 +56,8 @@ public final class ProfileService: Sendable {
     /// - Throws: 404 `M_NOT_FOUND` for an unknown user.
     public func profile(of user: UserID) async throws -> JSON {
         guard user.isLocal(to: serverName) else { return try await remote.profile(of: user, field: nil) }
-        let fields = try await store.read { reader -> [ProfileField]? in
-            guard let account = try reader.accounts.account(user) else { return nil }
-            return try reader.profiles.fields(of: account.user)
-        }
-        guard let fields else { throw Self.unknownUser }
+        let number = try await account(of: user)
+        let fields = try await store.read { try $0.profiles.fields(of: number) }
         var writer = JSONWriter()
         writer.beginObject()
         for field in fields {
@@ -72,10 +73,8 @@ public final class ProfileService: Sendable {
     /// - Throws: 404 `M_NOT_FOUND` for an unknown user, or one without that field.
     public func field(_ name: String, of user: UserID) async throws -> JSON {
         guard user.isLocal(to: serverName) else { return try await remote.profile(of: user, field: name) }
-        let value = try await store.read { reader -> [UInt8]? in
-            guard let account = try reader.accounts.account(user) else { throw Self.unknownUser }
-            return try reader.profiles.field(name, of: account.user)
-        }
+        let number = try await account(of: user)
+        let value = try await store.read { try $0.profiles.field(name, of: number) }
         guard let value else { throw MatrixError.notFound("The profile has no such field") }
         var writer = JSONWriter()
         writer.beginObject()
@@ -83,6 +82,13 @@ public final class ProfileService: Sendable {
         writer.writeRaw(value)
         writer.endObject()
         return try JSON(parsing: writer.bytes)
+    }
+
+    private func account(of user: UserID) async throws -> UserNumber {
+        if let account = try await store.read({ try $0.accounts.account(user) }) { return account.user }
+        guard await provision.provide(user), let account = try await store.read({ try $0.accounts.account(user) })
+        else { throw Self.unknownUser }
+        return account.user
     }
 
     /// Sets a field of a local user's profile. An empty or null name or picture is removed.

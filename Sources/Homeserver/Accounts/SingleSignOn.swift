@@ -104,9 +104,10 @@ public final class SingleSignOn: Sendable {
             }
             return account.user
         }
-        do { _ = try await accounts.create(NewAccount(userID: user, passwordHash: nil), device: nil) } catch let error
-            as MatrixError where error.code == .userInUse
-        {
+        do {
+            try await accounts.checkAvailable(user)
+            _ = try await accounts.create(NewAccount(userID: user, passwordHash: nil), device: nil)
+        } catch let error as MatrixError where error.code == .userInUse {
             // The same user in another window was faster.
         }
         guard let account = try await accounts.account(named: user.string) else { throw MatrixError.internalError }

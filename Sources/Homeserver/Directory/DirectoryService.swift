@@ -15,17 +15,23 @@ public final class DirectoryService: Sendable {
     private let source: any RoomDirectorySource
     private let remote: any RemoteDirectory
     private let serverName: ServerName
+    private let provision: any Provision
+    /// Services that may have aliases for themselves.
+    public let appServices: AppServices
 
     /// A service.
     public init(
         store: Store, clock: any Clock, source: any RoomDirectorySource,
-        remote: any RemoteDirectory = NoRemoteDirectory(), serverName: ServerName
+        remote: any RemoteDirectory = NoRemoteDirectory(), serverName: ServerName,
+        appServices: AppServices = .none, provision: any Provision = NoProvision()
     ) {
         self.store = store
         self.clock = clock
         self.source = source
         self.remote = remote
         self.serverName = serverName
+        self.appServices = appServices
+        self.provision = provision
     }
 
     // MARK: Aliases
@@ -38,25 +44,35 @@ public final class DirectoryService: Sendable {
             guard let found = try await remote.resolve(alias) else { throw Self.noAlias }
             return found
         }
-        guard let record = try await store.read({ try $0.aliases.alias(alias) }) else { throw Self.noAlias }
+        var known = try await store.read { try $0.aliases.alias(alias) }
+        if known == nil, await provision.provide(alias) {
+            known = try await store.read { try $0.aliases.alias(alias) }
+        }
+        guard let record = known else { throw Self.noAlias }
         var servers = try await source.servers(in: record.room, limit: Self.maximumServers)
         servers.removeAll { $0 == serverName }
         servers.insert(serverName, at: 0)
         return ResolvedAlias(room: try await store.room(record.room), servers: servers)
     }
 
-    /// Makes an alias for a room that the user is in.
+    /// Makes an alias for a room that the user is in, or that an application service gives a name of its own.
     ///
-    /// - Throws: 400 `M_INVALID_PARAM` for an alias of another server, or with white space; 403 `M_FORBIDDEN` if the user is not in
-    ///   the room; 409 `M_ROOM_IN_USE` if the alias exists.
-    public func create(_ alias: RoomAlias, for room: RoomID, by user: UserID) async throws {
+    /// - Parameter service: The application service that does it, if one does.
+    /// - Throws: 400 `M_INVALID_PARAM` for an alias of another server, or with white space, `M_EXCLUSIVE`; 403 `M_FORBIDDEN` if the
+    ///   user is not in the room; 409 `M_ROOM_IN_USE` if the alias exists.
+    public func create(
+        _ alias: RoomAlias, for room: RoomID, by user: UserID, service: String? = nil
+    ) async throws {
         try check(alias)
+        try appServices.checkMayChange(alias, by: service)
         let number = try await store.intern(user)
         let now = clock.now
         guard let room = try await store.number(of: room) else { throw Self.notJoined }
         try await store.write { writer in
-            guard try writer.read.memberships.membership(of: number, in: room)?.membership == .join else {
-                throw Self.notJoined
+            if service == nil {
+                guard try writer.read.memberships.membership(of: number, in: room)?.membership == .join else {
+                    throw Self.notJoined
+                }
             }
             guard try writer.read.aliases.aliases(of: room).count < Self.maximumAliasesPerRoom else {
                 throw MatrixError(400, .resourceLimitExceeded, "This room has as many aliases as a room may have")
@@ -75,15 +91,19 @@ public final class DirectoryService: Sendable {
         try Self.insert(AliasRecord(alias: alias, room: room, creator: user, created: clock.now), writer)
     }
 
-    /// Removes an alias: whoever made it may, who may set the room's main alias, and administrators.
+    /// Removes an alias: whoever made it may, who may set the room's main alias, an application service of whose
+    /// namespace it is, and administrators.
     ///
     /// - Returns: The room that it stood for, whose `m.room.canonical_alias` may still name it.
-    /// - Throws: 404 `M_NOT_FOUND`; 403 `M_FORBIDDEN`.
+    /// - Throws: 404 `M_NOT_FOUND`; 403 `M_FORBIDDEN`; 400 `M_EXCLUSIVE`.
     @discardableResult
-    public func remove(_ alias: RoomAlias, by user: UserID, isAdministrator: Bool = false) async throws -> RoomID {
+    public func remove(
+        _ alias: RoomAlias, by user: UserID, isAdministrator: Bool = false, service: String? = nil
+    ) async throws -> RoomID {
+        if !isAdministrator { try appServices.checkMayChange(alias, by: service) }
         let number = try await store.intern(user)
         guard let record = try await store.read({ try $0.aliases.alias(alias) }) else { throw Self.noAlias }
-        if record.creator != number, !isAdministrator {
+        if record.creator != number, !isAdministrator, service == nil {
             try await source.requirePower(user, toSend: .canonicalAlias, in: record.room)
         }
         let removed = try await store.write { writer in
@@ -140,6 +160,21 @@ public final class DirectoryService: Sendable {
         }
         if !isAdministrator { try await source.requirePower(user, toSend: .canonicalAlias, in: number) }
         try await store.write { try $0.rooms.setPublished(number, isPublished) }
+    }
+
+    /// Lists a room as one of a network that an application service leads to, or no longer.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND`.
+    public func setPublished(_ isPublished: Bool, _ room: RoomID, in network: AppServiceNetwork) async throws {
+        guard let number = try await store.number(of: room) else {
+            throw MatrixError.notFound("This room is not known here")
+        }
+        try await store.write { writer in
+            guard try writer.read.rooms.room(number) != nil else {
+                throw MatrixError.notFound("This room is not known here")
+            }
+            try writer.appServices.setListed(isPublished, number, service: network.service, network: network.name)
+        }
     }
 
     // MARK: -

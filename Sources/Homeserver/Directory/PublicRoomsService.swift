@@ -40,11 +40,7 @@ public final class PublicRoomsService: Sendable {
     /// - Throws: 400 `M_INVALID_PARAM` for a token that is none.
     public func page(_ query: PublicRoomsQuery) async throws -> PublicRoomsPage {
         let token = try query.since.map { try Token($0) }
-        // Rooms of bridged networks are listed by the bridges; without one there are none.
-        if query.thirdPartyInstanceID != nil, !query.includesAllNetworks {
-            return PublicRoomsPage(rooms: [], next: nil, previous: nil, total: 0)
-        }
-        let all = try await rooms()
+        let all = try await rooms(of: query)
         let matching = all.filter { query.matches($0) }
         let limit = min(max(query.limit ?? Self.defaultLimit, 1), Self.maximumLimit)
         let range: Range<Int>
@@ -66,8 +62,23 @@ public final class PublicRoomsService: Sendable {
             total: all.count)
     }
 
-    /// All rooms of the directory, in order.
-    private func rooms() async throws -> [PublicRoom] {
+    /// The rooms of the directories that are wanted, in order: the server's own, that of a network, or all.
+    private func rooms(of query: PublicRoomsQuery) async throws -> [PublicRoom] {
+        let (published, all) = try await rooms()
+        if query.includesAllNetworks { return all }
+        let wanted: Set<RoomNumber>
+        if let instance = query.thirdPartyInstanceID {
+            guard let network = AppServiceNetwork(instanceID: instance) else { return [] }
+            wanted = try await store.read { try $0.appServices.listedRooms((network.service, network.name)) }
+        } else {
+            wanted = Set(published.filter(\.isOfServer).map(\.number))
+            if wanted.count == all.count { return all }
+        }
+        return all.filter { wanted.contains($0.number) }
+    }
+
+    /// All rooms that are listed, in order.
+    private func rooms() async throws -> ([PublishedRoom], [PublicRoom]) {
         let published = try await store.read { try $0.rooms.publishedStates() }
         let before = known.withLock { $0 }
         let stale = published.filter { room in before[room.number].map { $0.state != room.state } ?? true }
@@ -79,7 +90,7 @@ public final class PublicRoomsService: Sendable {
         for room in fresh { rooms[room.number] = room }
         let result = rooms
         known.withLock { $0 = result }
-        return result.values.sorted { $0.precedes($1) }
+        return (published, result.values.sorted { $0.precedes($1) })
     }
 
     /// Where a page begins or ends.

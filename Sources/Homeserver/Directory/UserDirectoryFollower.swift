@@ -49,7 +49,7 @@ public final class UserDirectoryFollower: JournalFollower {
             case .memberships(let room):
                 changed.insert(room)
                 unknown.withLock { _ = $0?.insert(room) }
-            case .receipt, .deviceList, .presence, .other: continue
+            case .receipt, .deviceList, .presence, .toDevice, .oneTimeKeys, .other: continue
             }
         }
         let events = try await store.events(numbers)

@@ -44,14 +44,13 @@ public final class JournalCursor: Sendable {
     private let store: Store
     private let scheduler: any Scheduler
     private let logger: Logger
+    private let pauseMilliseconds: Int64
     private let state = Mutex(State())
 
     /// Entries looked at together: few, so that those who write at the same time do not wait long for what is stored of them.
     private static let batchSize = 64
     /// Entries that may be looked at again after a crash, if nothing was to be stored of them.
     private static let maximumUnstored: Int64 = 5_000
-    /// What comes shortly after another is looked at with it, in milliseconds.
-    private static let pauseMilliseconds: Int64 = 300
     private static let retryMilliseconds: Int64 = 5_000
     /// What is left to others after something was stored, in milliseconds, unless somebody waits for it: in times of many messages it falls
     /// behind, and does not slow down those who send them.
@@ -60,14 +59,18 @@ public final class JournalCursor: Sendable {
     private static let patienceMilliseconds: Int64 = 20
 
     /// A cursor; it does nothing before ``start()``.
+    ///
+    /// - Parameter pauseMilliseconds: What comes within that time after another is looked at with it.
     public init(
-        _ name: CursorName, follower: any JournalFollower, store: Store, scheduler: any Scheduler, logger: Logger
+        _ name: CursorName, follower: any JournalFollower, store: Store, scheduler: any Scheduler, logger: Logger,
+        pauseMilliseconds: Int64 = 300
     ) {
         self.name = name
         self.follower = follower
         self.store = store
         self.scheduler = scheduler
         self.logger = logger
+        self.pauseMilliseconds = pauseMilliseconds
     }
 
     /// Goes on where it was.
@@ -78,7 +81,7 @@ public final class JournalCursor: Sendable {
             state.position = position
             state.stored = position
         }
-        store.journal.listen { [weak self] _ in self?.schedule(after: Self.pauseMilliseconds) }
+        store.journal.listen { [weak self, pauseMilliseconds] _ in self?.schedule(after: pauseMilliseconds) }
         schedule(after: 0)
     }
 
@@ -93,7 +96,7 @@ public final class JournalCursor: Sendable {
     /// Says that there is something to do beside the journal.
     public func requestFollowUp() {
         state.withLock { $0.needsFollowUp = true }
-        schedule(after: Self.pauseMilliseconds)
+        schedule(after: pauseMilliseconds)
     }
 
     /// Waits until what is in the journal now has been looked at, but not longer than `milliseconds`.

@@ -20,8 +20,8 @@ extension RoomService {
                 throw MatrixError.badJSON("A redaction says what it redacts")
             }
             return try await redact(
-                redacts, content: content, scope: "send/m.room.redaction", transactionID: transactionID, in: room,
-                by: sender
+                redacts, content: content, scope: "send/m.room.redaction", transactionID: transactionID,
+                timestamp: timestamp, in: room, by: sender
             )
         }
         try Self.checkSuccessor(type, content, of: room)
@@ -42,21 +42,21 @@ extension RoomService {
     ///
     /// [PUT /rooms/{roomId}/redact](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidredacteventidtxnid)
     public func redact(
-        _ target: EventID, content: JSON, scope: String = "redact", transactionID: String?, in room: RoomID,
-        by sender: Requester
+        _ target: EventID, content: JSON, scope: String = "redact", transactionID: String?,
+        timestamp: Int64? = nil, in room: RoomID, by sender: Requester
     ) async throws -> EventID {
         let number = try await number(of: room)
         guard let event = try await store.event(target) else { throw MatrixError.notFound("There is no such event") }
         guard event.room == number else { throw MatrixError.invalidParameter("The event is of another room") }
         let draft = EventDraft(
             sender: sender.id, type: .redaction, content: content, redacts: target,
-            transaction: transaction(transactionID, "\(scope)/\(target)", of: sender)
+            transaction: transaction(transactionID, "\(scope)/\(target)", of: sender), timestamp: timestamp
         )
         return try await submit(draft, to: number).id
     }
 
     private func transaction(_ id: String?, _ scope: String, of sender: Requester) -> EventTransaction? {
-        guard let id, let device = sender.device else { return nil }
+        guard let id, let device = sender.transactionDevice else { return nil }
         return EventTransaction(device: device, scope: scope, id: id)
     }
 
@@ -68,7 +68,7 @@ extension RoomService {
     ) async throws -> EventID {
         if type == .create { throw MatrixError.forbidden("A room is created once") }
         if type == .member {
-            return try await setMembership(key, content: content, in: room, by: sender)
+            return try await setMembership(key, content: content, timestamp: timestamp, in: room, by: sender)
         }
         try Self.checkSuccessor(type, content, of: room)
         let number = try await number(of: room)
@@ -85,9 +85,9 @@ extension RoomService {
     }
 
     /// A membership set through the state endpoint is held to what the membership endpoints hold it to.
-    private func setMembership(_ key: String, content: JSON, in room: RoomID, by sender: Requester) async throws
-        -> EventID
-    {
+    private func setMembership(
+        _ key: String, content: JSON, timestamp: Int64?, in room: RoomID, by sender: Requester
+    ) async throws -> EventID {
         guard let target = UserID(key) else { throw MatrixError.badJSON("The state key is no user") }
         guard let name = content["membership"]?.string, let membership = Membership(name: name) else {
             throw MatrixError.badJSON("There is no such membership")
@@ -108,7 +108,8 @@ extension RoomService {
         }
         let final = value.json
         if membership == .invite, !target.isLocal(to: serverName) {
-            let draft = EventDraft(sender: sender.id, type: .member, stateKey: key, content: final)
+            let draft = EventDraft(
+                sender: sender.id, type: .member, stateKey: key, content: final, timestamp: timestamp)
             return try await inviteRemotely(target, draft, to: number)
         }
         return try await submit(number) { [self] view in
@@ -116,7 +117,9 @@ extension RoomService {
             if membership == .join, target == sender.id {
                 content = try await authorizingJoin(content.value, of: sender, view).json
             }
-            return [EventDraft(sender: sender.id, type: .member, stateKey: key, content: content)]
+            return [
+                EventDraft(sender: sender.id, type: .member, stateKey: key, content: content, timestamp: timestamp)
+            ]
         }.id
     }
 

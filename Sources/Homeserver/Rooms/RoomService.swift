@@ -12,12 +12,15 @@ public struct Requester: Sendable, Hashable {
     public let number: UserNumber
     /// The device, if the request came from one.
     public let device: DeviceID?
+    /// Under which name what is sent twice is known again: the device, or what acts without one.
+    public let transactionDevice: DeviceID?
 
     /// A requester.
-    public init(id: UserID, number: UserNumber, device: DeviceID? = nil) {
+    public init(id: UserID, number: UserNumber, device: DeviceID? = nil, transactionDevice: DeviceID? = nil) {
         self.id = id
         self.number = number
         self.device = device
+        self.transactionDevice = transactionDevice ?? device
     }
 }
 

@@ -14,6 +14,8 @@ public struct CursorName: Sendable, CustomStringConvertible {
     public static let push = CursorName(counter: "push")
     /// Finds out what can be searched for.
     public static let search = CursorName(counter: "search")
+    /// Finds out what application services are told.
+    public static let appServices = CursorName(counter: "app_services")
 }
 
 extension JournalReader {
@@ -42,7 +44,9 @@ extension JournalRow {
             case .deviceList(let user): .deviceList(user)
             case .presence(let user): .presence(user)
             case .memberships(let room, _): .memberships(room)
-            case .accountData, .toDevice, .deviceListView, .oneTimeKeys: .other
+            case .toDevice(let message): .toDevice(message.user, message.device)
+            case .oneTimeKeys(let user, let device): .oneTimeKeys(user, device)
+            case .accountData, .deviceListView: .other
             }
     }
 }

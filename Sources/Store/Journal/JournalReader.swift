@@ -15,6 +15,10 @@ public struct JournalRow: Sendable {
         case presence(UserNumber)
         /// Memberships of a room that are not what its events make of them.
         case memberships(RoomNumber)
+        /// A message for a device.
+        case toDevice(UserNumber, DeviceID)
+        /// The number of a device's one-time or fallback keys.
+        case oneTimeKeys(UserNumber, DeviceID)
         /// Something else.
         case other
     }
@@ -65,6 +69,8 @@ public struct JournalReader {
         case .deviceList: return .deviceList(try row.number(3))
         case .presence: return .presence(try row.number(3))
         case .memberships: return .memberships(try row.number(2))
+        case .toDevice: return .toDevice(try row.number(3), try row.identifier(5))
+        case .oneTimeKeys: return .oneTimeKeys(try row.number(3), try row.identifier(5))
         default: return .other
         }
     }

@@ -85,6 +85,13 @@ public protocol Authenticator: Sendable {
     func authenticate(
         accessToken: String, masquerade: Masquerade?, for request: HTTPRequest
     ) async throws -> Caller
+    /// The application service that a token stands for, as the user that it is itself; `nil` if it is no service's token.
+    func appService(accessToken: String) async throws -> Caller?
+}
+
+extension Authenticator {
+    /// There are no application services.
+    public func appService(accessToken: String) async throws -> Caller? { nil }
 }
 
 /// Whether an endpoint asks for a token, and what it is told of the caller.
@@ -118,6 +125,23 @@ extension Authentication where Identity == Caller? {
             return Identified(identity: caller, caller: caller)
         }
     }
+
+    /// An application service's token may be sent; any other is not looked at.
+    ///
+    /// [Server admin style permissions](https://spec.matrix.org/v1.19/application-service-api/#server-admin-style-permissions)
+    public static var appService: Self {
+        Self { request, environment in
+            guard let token = AccessToken.sent(in: request),
+                let caller = try await environment.authenticator.appService(accessToken: token)
+            else { return Identified(identity: nil) }
+            return Identified(identity: caller, caller: caller)
+        }
+    }
+}
+
+extension RequestInput {
+    /// Whether the request carries an access token, whatever its worth.
+    public var hasAccessToken: Bool { AccessToken.sent(in: request) != nil }
 }
 
 extension Authentication where Identity == Caller {
@@ -178,6 +202,9 @@ enum AccessToken {
         }
         return request.query["access_token"]
     }
+
+    /// The token, or `nil` if there is none, also where something is there that is no token.
+    static func sent(in request: HTTPRequest) -> String? { (try? find(in: request)) ?? nil }
 
     static func required(in request: HTTPRequest, _ authenticator: any Authenticator) async throws -> Caller {
         guard let token = try find(in: request) else { throw MatrixError.missingToken }

@@ -24,6 +24,12 @@ struct Application: Sendable {
     /// - Throws: ``CommandFailure`` with a sentence for the administrator.
     static func start(_ configuration: Configuration) async throws -> Application {
         let signingKeys = SigningKeyring(try ServerFiles.signingKeys(of: configuration))
+        let appServices: AppServices
+        do {
+            appServices = try AppServiceRegistrations.load(configuration)
+        } catch {
+            throw CommandFailure(error.description)
+        }
         let database: Database
         do {
             let location = try DatabaseLocation(
@@ -33,7 +39,7 @@ struct Application: Sendable {
             throw CommandFailure("the database cannot be opened: \(error)")
         }
         do {
-            return try await Application(configuration, database, signingKeys)
+            return try await Application(configuration, database, signingKeys, appServices)
         } catch {
             await database.close()
             if error is CommandFailure { throw error }
@@ -41,14 +47,19 @@ struct Application: Sendable {
         }
     }
 
-    private init(_ configuration: Configuration, _ database: Database, _ signingKeys: SigningKeyring) async throws {
+    private init(
+        _ configuration: Configuration, _ database: Database, _ signingKeys: SigningKeyring, _ appServices: AppServices
+    ) async throws {
         self.configuration = configuration
         self.database = database
-        services = try await Services(configuration, database: database, signingKeys: signingKeys)
+        services = try await Services(
+            configuration, database: database, signingKeys: signingKeys, appServices: appServices)
+        try await services.accounts.appServices.start()
         try await services.users.presence.start()
         try await services.traffic?.start()
         for cursor in services.found.cursors { try await cursor.start() }
         try await services.pushes.start()
+        try await services.appServices.sender.start()
         var http = HTTPServerConfiguration()
         guard let proxies = TrustedProxies(configuration.trustedProxies) else {
             throw CommandFailure("trusted_proxies: each must be an address or a range such as 10.0.0.0/8")
@@ -138,12 +149,16 @@ struct Application: Sendable {
         background.cancel()
         for cursor in services.found.cursors { await cursor.stop() }
         await services.pushes.stop()
+        await services.appServices.sender.stop()
         do { try await services.accounts.activity.flush() } catch {
             logger.warning("last uses of devices not stored", metadata: ["error": "\(error)"])
         }
         await services.traffic?.stop()
         await services.federation?.client.shutDown()
-        do { try await services.outside.close() } catch {
+        do {
+            try await services.outside.close()
+            try await services.appServices.requests.close()
+        } catch {
             logger.warning("connections to the outside not closed", metadata: ["error": "\(error)"])
         }
         await database.close()

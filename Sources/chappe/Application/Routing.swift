@@ -18,7 +18,8 @@ struct Routing {
         self.services = services
         self.metrics = metrics
         environment = EndpointEnvironment(
-            authenticator: TokenAuthenticator(sessions: services.accounts.sessions),
+            authenticator: TokenAuthenticator(
+                sessions: services.accounts.sessions, appServices: services.accounts.appServices),
             rateLimiter: RateLimiter(configuration.rateLimits, nowNanoseconds: Uptime.nanoseconds),
             servers: services.federation?.authenticator
         )
@@ -93,9 +94,11 @@ struct Routing {
         router.addServerRoutes(features: features, in: environment)
         router.addSessionRoutes(
             sessions: accounts.sessions, accounts: accounts.accounts, interactive: accounts.interactive,
-            allowsLoginTokens: true, singleSignOn: accounts.singleSignOn, in: environment
+            allowsLoginTokens: true, singleSignOn: accounts.singleSignOn,
+            appServices: accounts.appServices.services.isEmpty ? nil : accounts.appServices, in: environment
         )
-        router.addRegistrationRoutes(registration: accounts.registration, in: environment)
+        router.addRegistrationRoutes(
+            registration: accounts.registration, appServices: accounts.appServices, in: environment)
         router.addAccountRoutes(
             accounts: accounts.accounts, interactive: accounts.interactive, registration: accounts.registration,
             addresses: accounts.addresses, in: environment
@@ -105,8 +108,11 @@ struct Routing {
         router.addDeviceRoutes(devices: accounts.devices, interactive: accounts.interactive, in: environment)
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)
         let delayed = services.rooms.delayed
-        RoomEndpoints(rooms: services.rooms.rooms, delayed: delayed, store: services.store, clock: services.clock)
-            .register(on: router, in: environment)
+        RoomEndpoints(
+            rooms: services.rooms.rooms, delayed: delayed, store: services.store, clock: services.clock,
+            appServices: accounts.appServices.services
+        )
+        .register(on: router, in: environment)
         router.addDelayedEventRoutes(delayed: delayed, in: environment)
         router.addSpaceRoutes(spaces: services.rooms.spaces, rooms: services.rooms.rooms, in: environment)
         router.addEventFinderRoutes(finder: services.rooms.finder, in: environment)
@@ -121,7 +127,10 @@ struct Routing {
         addUserData(to: router)
         router.addReportingRoutes(
             reports: ReportService(rooms: services.rooms.rooms, clock: services.clock), in: environment)
-        router.addThirdPartyRoutes(networks: NoThirdPartyNetworks(), in: environment)
+        let bridges = services.appServices
+        router.addThirdPartyRoutes(networks: bridges.networks, in: environment)
+        router.addAppServiceRoutes(
+            services: bridges.services, queries: bridges.queries, sender: bridges.sender, in: environment)
         router.addSearchRoutes(
             search: services.found.search, store: services.store, clock: services.clock, in: environment)
         MediaEndpoints(media: services.media, servesLegacy: configuration.media.servesLegacy)

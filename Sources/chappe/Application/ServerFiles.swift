@@ -24,7 +24,6 @@ enum ServerFiles {
         if case .file(let file)? = configuration.turn?.secret.text {
             check("calls.turn.\(configuration.turn?.secret.key ?? "")_file", file)
         }
-        for (index, file) in configuration.appServices.enumerated() { check("app_services[\(index)]", file) }
         return problems
     }
 

@@ -27,6 +27,17 @@ struct Services: Sendable {
     let federation: FederationServices?
     let outside: OutsideRequests
     let pushes: PushServices
+    let appServices: AppServiceTraffic
+
+    /// What application services are asked and told.
+    struct AppServiceTraffic: Sendable {
+        /// Requests of them: past the proxy, since most are on this machine.
+        let requests: OutsideRequests
+        let services: AppServices
+        let queries: AppServiceQueries
+        let networks: any ThirdPartyNetworks
+        let sender: AppServiceSender
+    }
 
     /// Accounts, their sessions and devices.
     struct AccountServices: Sendable {
@@ -39,6 +50,7 @@ struct Services: Sendable {
         let singleSignOn: SingleSignOn?
         let guests: GuestDeparture
         let sharedSecret: SharedSecretRegistration?
+        let appServices: AppServiceAccounts
         let devices: DeviceService
         let profiles: ProfileService
         let openID: OpenIDService
@@ -87,7 +99,9 @@ struct Services: Sendable {
         let toDevice: ToDeviceService
     }
 
-    init(_ configuration: Configuration, database: Database, signingKeys: SigningKeyring) async throws {
+    init(
+        _ configuration: Configuration, database: Database, signingKeys: SigningKeyring, appServices: AppServices
+    ) async throws {
         let clock = SystemClock()
         let randomness = SystemRandomness()
         let scheduler = TaskScheduler()
@@ -100,6 +114,12 @@ struct Services: Sendable {
         federation = try FederationServices(
             configuration, store: store, clock: clock, randomness: randomness, signingKeys: signingKeys)
 
+        let requests = OutsideRequests(
+            verifiesTLS: configuration.outbound.verifiesTLSOutsideFederation, proxy: nil, idleSeconds: 60,
+            logger: Logger(label: "chappe.app_services"))
+        let provision = AppServiceQueries(
+            services: appServices, transport: requests, clock: clock, logger: Logger(label: "chappe.app_services"))
+
         // Listeners hear of the journal in the order in which they are made: what a sync looks at must be up to date before
         // those who wait for it are woken.
         let counts = KeyCounts(store: store)
@@ -110,10 +130,12 @@ struct Services: Sendable {
         let directorySource = StoredRoomDirectory(store: store)
         let remoteDirectory: any RemoteDirectory = federation?.client ?? NoRemoteDirectory()
         let directory = DirectoryService(
-            store: store, clock: clock, source: directorySource, remote: remoteDirectory, serverName: serverName)
+            store: store, clock: clock, source: directorySource, remote: remoteDirectory, serverName: serverName,
+            appServices: appServices, provision: provision)
         let rooms = RoomService(
             store: store, clock: clock, randomness: randomness, serverName: serverName, signingKey: signingKeys,
-            defaultVersion: configuration.defaultRoomVersion, profiles: StoredProfiles(store: store),
+            defaultVersion: configuration.defaultRoomVersion,
+            profiles: StoredProfiles(store: store, provision: provision),
             aliases: DirectoryAliases(store: store, directory: directory), activeUsers: activeUsers,
             federation: federation.map {
                 RoomFederation(
@@ -148,7 +170,7 @@ struct Services: Sendable {
         }
         accounts = try Self.accounts(
             configuration, store, clock, randomness, rooms, removal, federation?.client ?? UnreachableServers(),
-            outside)
+            outside, appServices, provision)
 
         let pushRules = PushRulesService(store: store)
         let accountData = AccountDataService(store: store, pushRules: pushRules)
@@ -209,6 +231,17 @@ struct Services: Sendable {
             typing: typing,
             presence: configuration.presenceIsEnabled ? presence : nil, clock: clock
         )
+        self.appServices = AppServiceTraffic(
+            requests: requests, services: appServices, queries: provision,
+            networks: appServices.isEmpty
+                ? NoThirdPartyNetworks()
+                : AppServiceNetworks(services: appServices, queries: provision, clock: clock),
+            sender: AppServiceSender(
+                services: appServices,
+                sources: AppServiceSender.Sources(
+                    typing: typing, presence: configuration.presenceIsEnabled ? presence : nil, counts: counts),
+                store: store, transport: requests, clock: clock, scheduler: scheduler,
+                logger: Logger(label: "chappe.app_services")))
         slidingSync = SlidingSyncService(sync: sync, facts: roomFacts)
         if let federation, let roomServers, let outbox, let remoteDevices {
             traffic = FederationTraffic(
@@ -240,7 +273,8 @@ struct Services: Sendable {
 
     private static func accounts(
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
-        _ rooms: RoomService, _ removal: DeviceRemoval, _ remote: any RemoteProfiles, _ outside: OutsideRequests
+        _ rooms: RoomService, _ removal: DeviceRemoval, _ remote: any RemoteProfiles, _ outside: OutsideRequests,
+        _ appServices: AppServices, _ provision: any Provision
     ) throws -> AccountServices {
         let serverName = configuration.serverName
         let activity = DeviceActivity(store: store)
@@ -251,7 +285,7 @@ struct Services: Sendable {
             store: store, serverName: serverName, clock: clock,
             hasher: Argon2PasswordHasher(effort: configuration.hashesPasswordsCheaply ? .cheap : .standard),
             sessions: sessions, removal: removal, departure: rooms,
-            failedLogins: FailedLogins(burst: configuration.rateLimits.isEnabled ? 20 : 0)
+            failedLogins: FailedLogins(burst: configuration.rateLimits.isEnabled ? 20 : 0), appServices: appServices
         )
         let captcha = configuration.captcha.map {
             SiteVerifier(
@@ -296,9 +330,11 @@ struct Services: Sendable {
                     secret: $0, store: store, clock: clock, randomness: randomness, accounts: accounts
                 )
             },
-            devices: DeviceService(store: store, removal: removal),
+            appServices: AppServiceAccounts(
+                services: appServices, store: store, accounts: accounts, sessions: sessions),
+            devices: DeviceService(store: store, removal: removal, clock: clock),
             profiles: ProfileService(
-                store: store, serverName: serverName, propagation: rooms, remote: remote
+                store: store, serverName: serverName, propagation: rooms, remote: remote, provision: provision
             ),
             openID: OpenIDService(store: store, clock: clock, randomness: randomness, serverName: serverName)
         )

@@ -14,6 +14,7 @@ struct CheckConfig: ParsableCommand {
         guard problems.isEmpty else {
             throw CommandFailure(problems.map { "\(option.config): \($0)" }.joined(separator: "\n"))
         }
+        do { _ = try AppServiceRegistrations.load(configuration) } catch { throw CommandFailure(error.description) }
         Terminal.print("The configuration is valid.")
     }
 }

@@ -83,7 +83,8 @@ struct AccountsServer {
             in: environment
         )
         router.addDeviceRoutes(
-            devices: DeviceService(store: store, removal: removal), interactive: interactive, in: environment
+            devices: DeviceService(store: store, removal: removal, clock: clock), interactive: interactive,
+            in: environment
         )
         router.addProfileRoutes(profiles: profiles, in: environment)
         router.addServerRoutes(features: features, in: environment)

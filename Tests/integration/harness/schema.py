@@ -102,7 +102,7 @@ def _data_folder() -> Path | None:
 
 
 class Specification:
-    """The operations of one API (`client-server` or `server-server`), by method and path."""
+    """The operations of one API (`client-server`, `server-server` or `application-service`), by method and path."""
 
     def __init__(self, folder: Path | None, api: str):
         self.folder = folder
@@ -180,6 +180,25 @@ class Specification:
                 {"$ref": address}, registry=self.registry, format_checker=formats
             )
         return self._validators[address]
+
+    def check_request(self, operation: Operation, body: Any) -> None:
+        """Raises `SchemaMismatch` unless this is a request that the operation may be made with. `body` is decoded JSON, or None."""
+        document = self._document(operation.file)
+        _, template, method = operation.pointer.strip("/").split("/")
+        described = document["paths"][template.replace("~1", "/").replace("~0", "~")][method].get("requestBody")
+        if described is None:
+            if body is not None:
+                raise SchemaMismatch(f"{operation} takes no body")
+            return
+        address = f"file://{operation.file}#{operation.pointer}/requestBody/content/application~1json/schema"
+        if address not in self._validators:
+            self._validators[address] = Draft202012Validator(
+                {"$ref": address}, registry=self.registry, format_checker=formats
+            )
+        problems = list(self._validators[address].iter_errors(body))
+        if problems:
+            listed = "\n".join(f"  {problem.json_path}: {problem.message[:300]}" for problem in problems[:8])
+            raise SchemaMismatch(f"a request of {operation} does not fit its schema:\n{listed}")
 
     def check(self, operation: Operation, status: int, content_type: str, body: Any, tolerates_null: bool = False) -> None:
         """Raises `SchemaMismatch` unless this is an answer the operation may give. `body` is decoded JSON, or None.
