@@ -277,7 +277,7 @@ def served_operations(api: str) -> list[ServedOperation]:
         for template, methods in document["paths"].items():
             for method, described in methods.items():
                 if method in METHODS:
-                    schemes = [any(name.startswith("accessToken") for name in scheme) for scheme in described.get("security", [])]
+                    schemes = [any("accesstoken" in name.lower() for name in scheme) for scheme in described.get("security", [])]
                     needs_token = all(schemes) if schemes and (all(schemes) or not any(schemes)) else None
                     found.append(ServedOperation(
                         described["operationId"], method.upper(), base + template, needs_token if schemes else False
