@@ -144,6 +144,8 @@ def test_delays_and_their_number_are_bounded(alice):
     room = alice.create_room()
     answer = delayed(alice, room, "m.room.message", text("x"), 8 * 86_400_000, expect=400)
     assert answer["org.matrix.msc4140.errcode"] == "M_MAX_DELAY_EXCEEDED" and answer["org.matrix.msc4140.max_delay"] == 86_400_000
+    assert delayed(alice, room, "m.room.message", text("x" * 65_536), 600_000, expect=413)["errcode"] == "M_TOO_LARGE"
+    assert waiting(alice) == []
     for delay in (0, -5, "soon"):
         delayed(alice, room, "m.room.message", text("x"), delay, expect=400)
     names = [delayed(alice, room, "m.room.message", text("x"), 600_000, txn=str(number))["delay_id"] for number in range(100)]

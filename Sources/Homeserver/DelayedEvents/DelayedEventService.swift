@@ -20,6 +20,7 @@ public final class DelayedEventService: Sendable {
     /// How many a user may have.
     public static let maximumEvents = 100
 
+    private static let maximumContentBytes = 65_535
     private static let page = 50
     private static let longestWaitMilliseconds: Int64 = 3_600_000
     private static let retryMilliseconds: Int64 = 5_000
@@ -64,7 +65,7 @@ public final class DelayedEventService: Sendable {
     ///   - transaction: The client's name for it; asking again under that name answers the same event.
     ///   - delay: In milliseconds.
     /// - Returns: The name of the delayed event.
-    /// - Throws: 403 if the user is not in the room; 400 for a delay that is too long, or too many events.
+    /// - Throws: 403 if the user is not in the room; 400 for a delay that is too long, or too many events; 413.
     public func add(
         _ type: EventType, stateKey: String?, content: JSON, transaction: String?, to room: RoomID, by user: Requester,
         delay: Int64
@@ -76,6 +77,8 @@ public final class DelayedEventService: Sendable {
             error.extra["org.matrix.msc4140.max_delay"] = .integer(Self.maximumDelayMilliseconds)
             throw error
         }
+        // No event can be larger: it would be refused in the end, and take up room until then.
+        guard content.bytes.count <= Self.maximumContentBytes else { throw MatrixError.tooLarge("The event is too large") }
         let number = try await rooms.number(of: room)
         let now = clock.now
         let event = DelayedEvent(
