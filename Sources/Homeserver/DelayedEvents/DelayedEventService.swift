@@ -78,7 +78,9 @@ public final class DelayedEventService: Sendable {
             throw error
         }
         // No event can be larger: it would be refused in the end, and take up room until then.
-        guard content.bytes.count <= Self.maximumContentBytes else { throw MatrixError.tooLarge("The event is too large") }
+        guard content.bytes.count <= Self.maximumContentBytes else {
+            throw MatrixError.tooLarge("The event is too large")
+        }
         let number = try await rooms.number(of: room)
         let now = clock.now
         let event = DelayedEvent(
