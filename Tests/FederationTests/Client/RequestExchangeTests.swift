@@ -109,7 +109,7 @@ import Web
             for isHeadSlow in [true, false] {
                 let router = Router()
                 router.add(.get("/slow")) { _ in
-                    if isHeadSlow { try await Task.sleep(for: .seconds(20)) }
+                    if isHeadSlow { try await Task.sleep(for: .seconds(100)) }
                     return HTTPResponse(
                         body: .stream(contentLength: nil) { writer in
                             // Each piece comes in time; all of them never do.
@@ -127,7 +127,7 @@ import Web
                     try await client.send(Impatient(), to: ServerName(trusted: "a.example:\(port)"))
                 }
                 #expect(slow?.status == 504 && slow?.isAnswer == false)
-                #expect(ContinuousClock.now - start < .seconds(8))
+                #expect(ContinuousClock.now - start < .seconds(90))
             }
         }
     }

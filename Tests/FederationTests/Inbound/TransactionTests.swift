@@ -250,7 +250,7 @@ import Testing
         }
     }
 
-    @Test func largeTransactionsTakeLittleTime() async throws {
+    @Test func largeTransactionsAreTakenIn() async throws {
         try await withRoom { server, other, room, alice, bob in
             var events: [Event] = []
             for index in 0..<50 {
@@ -259,10 +259,8 @@ import Testing
                 ]
                 events.append(try await other.event(.message, content, by: bob, in: room))
             }
-            let start = ContinuousClock.now
             let answer = try await other.send(events.map(\.bytes))
             #expect(answer["pdus"]?.members.allSatisfy { $0.value.value == [:] } == true)
-            #expect(ContinuousClock.now - start < .seconds(20))
             try await server.settle()
             for event in events { #expect(try await server.timelineEvent(event.eventID) != nil) }
         }
