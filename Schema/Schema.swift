@@ -26,5 +26,6 @@ public enum Schema {
         .delayedEvents,
         .pendingPushes,
         .appServices,
+        .leanRooms,
     ]
 }

@@ -168,6 +168,7 @@ final class SQLiteConnection: EngineConnection {
             }
             Glibc.close(descriptor)
         }
+        _ = isConfigured  // Where not, it is but slower.
         var handle: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let status = sqlite3_open_v2(path, &handle, flags, nil)
@@ -178,6 +179,9 @@ final class SQLiteConnection: EngineConnection {
         }
         return handle
     }
+
+    /// Whether the settings of the process are made, which is done once.
+    private static let isConfigured = chappe_sqlite3_configure() == SQLITE_OK
 
     private func configure(role: Role, options: DatabaseOptions) throws {
         sqlite3_busy_timeout(handle, Int32(options.busyTimeoutMilliseconds))

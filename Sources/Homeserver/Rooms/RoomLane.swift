@@ -22,8 +22,9 @@ final class RoomLane: Sendable {
 
     private struct Waiting {
         let request: Request
-        /// The identifier of the event that the request's transaction had become before, if it turns out to be known.
-        let continuation: CheckedContinuation<EventID?, any Error>
+        /// Hears what becomes of it: the identifier of the event that the request's transaction had become before, if it turns out to
+        /// be known.
+        let answer: @Sendable (Result<EventID?, any Error>) -> Void
     }
 
     private struct State {
@@ -114,10 +115,22 @@ final class RoomLane: Sendable {
     ///
     /// - Returns: The event that the request's transaction had become before, if it had been carried out already.
     func submit(_ request: Request) async throws -> EventID? {
-        try await withCheckedThrowingContinuation { continuation in
+        let isFree = state.withLock { state in
+            guard !state.isRunning else { return false }
+            state.isRunning = true
+            return true
+        }
+        guard !isFree else {
+            // Who comes first into a quiet room sees to it at once, without waking up another thread.
+            let result = Mutex<Result<EventID?, any Error>>(.success(nil))
+            await process([Waiting(request: request) { outcome in result.withLock { $0 = outcome } }])
+            leave()
+            return try result.withLock { $0 }.get()
+        }
+        return try await withCheckedThrowingContinuation { continuation in
             let (accepted, start) = state.withLock { state in
                 guard state.waiting.count < Self.queueLimit else { return (false, false) }
-                state.waiting.append(Waiting(request: request, continuation: continuation))
+                state.waiting.append(Waiting(request: request) { continuation.resume(with: $0) })
                 guard !state.isRunning else { return (true, false) }
                 state.isRunning = true
                 return (true, true)
@@ -125,6 +138,15 @@ final class RoomLane: Sendable {
             if !accepted { continuation.resume(throwing: MatrixError.unavailable("This room is overloaded")) }
             if start { Task { await self.run() } }
         }
+    }
+
+    /// Leaves the room to those who have come meanwhile.
+    private func leave() {
+        let isAwaited = state.withLock { state in
+            state.isRunning = !state.waiting.isEmpty
+            return state.isRunning
+        }
+        if isAwaited { Task { await self.run() } }
     }
 
     private func run() async {
@@ -149,21 +171,21 @@ final class RoomLane: Sendable {
         while !remaining.isEmpty {
             do {
                 let (decided, refused) = try await decide(remaining)
-                for (waiting, error) in refused { waiting.continuation.resume(throwing: error) }
+                for (waiting, error) in refused { waiting.answer(.failure(error)) }
                 remaining = decided.waiting
                 if remaining.isEmpty { return }
                 try await store(decided)
-                for waiting in remaining { waiting.continuation.resume(returning: nil) }
+                for waiting in remaining { waiting.answer(.success(nil)) }
                 return
             } catch let known as KnownTransaction {
-                remaining[known.index].continuation.resume(returning: known.event)
+                remaining[known.index].answer(.success(known.event))
                 remaining.remove(at: known.index)
             } catch StoreError.headMoved where attempts < 10 {
                 attempts += 1
                 state.withLock { $0.head = nil }
             } catch {
                 state.withLock { $0.head = nil }
-                for waiting in remaining { waiting.continuation.resume(throwing: error) }
+                for waiting in remaining { waiting.answer(.failure(error)) }
                 return
             }
         }

@@ -127,12 +127,19 @@ public struct RoomWriter {
     /// Replaces the events that nothing builds on.
     public func setForwardExtremities(_ room: RoomNumber, removing old: [EventNumber], adding new: [EventNumber]) throws
     {
-        if !old.isEmpty {
+        // Mostly one follows another.
+        for (old, new) in zip(old, new) {
             try writer.sql.execute(
-                "DELETE FROM forward_extremities WHERE room_num = $1 AND event_num IN list($2)", room, old.sqlList
+                "UPDATE forward_extremities SET event_num = $3 WHERE room_num = $1 AND event_num = $2", room, old, new
             )
         }
-        for event in new {
+        let rest = old.dropFirst(new.count)
+        if !rest.isEmpty {
+            try writer.sql.execute(
+                "DELETE FROM forward_extremities WHERE room_num = $1 AND event_num IN list($2)", room, rest.sqlList
+            )
+        }
+        for event in new.dropFirst(old.count) {
             try writer.sql.execute(
                 "INSERT INTO forward_extremities (room_num, event_num) VALUES ($1, $2)", room, event
             )
