@@ -33,7 +33,10 @@ public enum Admission {
     /// chain.
     ///
     /// - Returns: A rejection, or what is needed to decide; `nil` if nothing speaks against the event.
-    public static func verdictByAuthEvents(on event: Event, known: (EventID) -> KnownEvent?) -> Verdict? {
+    public static func verdictByAuthEvents(
+        on event: Event, known: (EventID) -> KnownEvent?,
+        powerLevels: (Event) -> PowerLevelContent = { PowerLevelContent($0) }
+    ) -> Verdict? {
         var authEvents: [Event] = []
         var rejected: Set<EventID> = []
         var missing: [EventID] = []
@@ -66,7 +69,7 @@ public enum Admission {
             rejected.contains($0.eventID)
         }
         if case .failure(let rejection) = selection { return .rejected(rejection) }
-        let state = EventListState(authEvents, creation: creation)
+        let state = EventListState(authEvents, creation: creation, powerLevels: powerLevels)
         if case .failure(let rejection) = Authorization.check(event, against: state) { return .rejected(rejection) }
         return nil
     }

@@ -51,14 +51,18 @@ public struct EventListState: AuthState, Sendable {
     /// - Parameters:
     ///   - events: State events; others are left out.
     ///   - creation: The room's creation, where it is not among the events.
-    public init(_ events: some Sequence<Event>, creation: RoomCreation? = nil) {
+    ///   - powerLevels: Reads power levels, for whoever has done so before.
+    public init(
+        _ events: some Sequence<Event>, creation: RoomCreation? = nil,
+        powerLevels: (Event) -> PowerLevelContent = { PowerLevelContent($0) }
+    ) {
         var byKey: [StateKey: Event] = [:]
         for event in events {
             if let key = event.state { byKey[key] = event }
         }
         self.events = byKey
         self.creation = creation ?? byKey[StateKey(.create)].map(RoomCreation.init)
-        powerLevelContent = byKey[StateKey(.powerLevels)].map { PowerLevelContent($0) }
+        powerLevelContent = byKey[StateKey(.powerLevels)].map(powerLevels)
     }
 
     /// The list's event of that key.

@@ -128,7 +128,8 @@ public struct EventChecker: Sendable {
         return await withTaskGroup(of: (Int, [Output]).self) { group in
             for start in stride(from: 0, to: inputs.count, by: chunkSize) {
                 let chunk = inputs[start..<min(start + chunkSize, inputs.count)]
-                group.addTask { (start, chunk.map(transform)) }
+                // Not where the caller runs: on an event loop it would be one after the other, while others wait.
+                group.addTask(executorPreference: globalConcurrentExecutor) { (start, chunk.map(transform)) }
             }
             var chunks: [Int: [Output]] = [:]
             for await (start, outputs) in group { chunks[start] = outputs }

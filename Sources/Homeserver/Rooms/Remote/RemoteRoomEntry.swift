@@ -76,6 +76,16 @@ extension RoomService {
         _ room: RoomID, via: [ServerName], by user: Requester, content: JSONValue, isInside: Bool = false
     ) async throws {
         let federation = try requireFederation()
+        // A large room takes a while to check: other requests are not to wait for it on the event loop.
+        try await withTaskExecutorPreference(globalConcurrentExecutor) {
+            try await enterRemotely(room, via: via, by: user, content: content, isInside: isInside, federation)
+        }
+    }
+
+    private func enterRemotely(
+        _ room: RoomID, via: [ServerName], by user: Requester, content: JSONValue, isInside: Bool,
+        _ federation: RoomFederation
+    ) async throws {
         let servers = try await helpers(via, room: room, user: user)
         // Two users who come at the same time come one after the other: the second finds this server in the room.
         try await entering.alone(room) { [self] in

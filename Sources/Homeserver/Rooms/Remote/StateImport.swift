@@ -94,8 +94,16 @@ struct StateImport: Sendable {
             judged[id] = event.room == number ? event.asKnown : .rejected(event.event)
         }
         var kept: [(Event, EventStatus)] = []
+        // Most events of a state are allowed by the same power levels.
+        var lastLevels: (of: EventID, content: PowerLevelContent)?
+        func levels(of event: Event) -> PowerLevelContent {
+            if let lastLevels, lastLevels.of == event.eventID { return lastLevels.content }
+            let content = PowerLevelContent(event)
+            lastLevels = (event.eventID, content)
+            return content
+        }
         for event in new {
-            switch Admission.verdictByAuthEvents(on: event, known: { judged[$0] }) {
+            switch Admission.verdictByAuthEvents(on: event, known: { judged[$0] }, powerLevels: levels) {
             case nil:
                 judged[event.eventID] = .accepted(event)
                 kept.append((event, .outlier))
