@@ -115,6 +115,8 @@ let package = Package(
                 "Matrix", "RoomEngine", "Database", "Schema", "Store", "Homeserver", "Web", "ClientAPI", "AdminAPI",
                 "Adapters", "NameLookup", "FederationWire", "FederationOutbound", "FederationInbound",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"), .product(name: "Yams", package: "Yams"),
             ],
             linkerSettings: linking

@@ -27,5 +27,6 @@ public enum Schema {
         .pendingPushes,
         .appServices,
         .leanRooms,
+        .audit,
     ]
 }

@@ -23,7 +23,8 @@ struct RegisterBySharedSecret: Endpoint {
                 isAdmin: try body.optional("admin", as: .bool, default: false),
                 userType: try body.optional("user_type", as: .string),
                 inhibitsLogin: try body.optional("inhibit_login", as: .bool, default: false),
-                mac: try body.required("mac", as: .string)
+                mac: try body.required("mac", as: .string),
+                address: input.request.remoteAddress
             )
         }
     }

@@ -32,6 +32,14 @@ enum AccountRestriction: String, Sendable {
         .client(method, "/admin/\(verb)/{userId}", versions: ["v1", "unstable/uk.timedout.msc4323"])
     }
 
+    /// As the audit trail calls it.
+    func act(_ applies: Bool) -> AuditedAct {
+        switch self {
+        case .locked: applies ? .userLock : .userUnlock
+        case .suspended: applies ? .userSuspend : .userUnsuspend
+        }
+    }
+
     func response(_ flags: AccountFlags) -> JSONValue { .object([rawValue: .bool(flags.contains(flag))]) }
 }
 
@@ -54,13 +62,25 @@ extension AccountService {
     /// Puts an account under a restriction, or takes it off.
     ///
     /// - Throws: As ``moderated(_:)``; 403 for administrators: one who has lost a token must not lock the others out.
-    func restrict(_ user: UserID, _ restriction: AccountRestriction, applies: Bool) async throws -> JSONValue {
+    func restrict(
+        _ user: UserID, _ restriction: AccountRestriction, applies: Bool, by actor: AuditActor, _ audit: AuditTrail
+    ) async throws -> JSONValue {
         let account = try await moderated(user)
         guard !account.flags.contains(.admin) else {
             throw MatrixError.forbidden("Administrators cannot be \(restriction.rawValue)")
         }
         try await setFlags(
-            of: account.user, adding: applies ? restriction.flag : [], removing: applies ? [] : restriction.flag)
+            of: account.user, adding: applies ? restriction.flag : [], removing: applies ? [] : restriction.flag
+        ) { writer in
+            try audit.note(restriction.act(applies), by: actor, on: account.userID.string, in: writer)
+        }
         return restriction.response(applies ? restriction.flag : [])
+    }
+}
+
+extension Operator {
+    /// As the audit trail names them.
+    var actor: AuditActor {
+        AuditActor(name: caller?.userID.string ?? AuditActor.socket, address: address, reason: reason)
     }
 }

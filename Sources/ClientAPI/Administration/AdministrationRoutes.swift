@@ -7,14 +7,15 @@ extension Router {
     /// - Parameters:
     ///   - accounts: Accounts.
     ///   - devices: Their devices.
+    ///   - audit: Hears of what is done.
     ///   - environment: What endpoints have in common.
     public func addAdministrationRoutes(
-        accounts: AccountService, devices: DeviceService, in environment: EndpointEnvironment
+        accounts: AccountService, devices: DeviceService, audit: AuditTrail, in environment: EndpointEnvironment
     ) {
         add(WhoIs(accounts: accounts, devices: devices), in: environment)
         add(GetLock(accounts: accounts), in: environment)
-        add(SetLock(accounts: accounts), in: environment)
+        add(SetLock(accounts: accounts, audit: audit), in: environment)
         add(GetSuspend(accounts: accounts), in: environment)
-        add(SetSuspend(accounts: accounts), in: environment)
+        add(SetSuspend(accounts: accounts, audit: audit), in: environment)
     }
 }

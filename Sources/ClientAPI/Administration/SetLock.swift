@@ -5,9 +5,10 @@ import Web
 /// [PUT /admin/lock/{userId}](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv1adminlockuserid)
 struct SetLock: Endpoint {
     static let routes = AccountRestriction.locked.routes(.put)
-    static let authentication: Authentication<Caller> = .administrator
+    static let authentication: Authentication<Operator> = .administering
 
     let accounts: AccountService
+    let audit: AuditTrail
 
     struct Request: RequestDecodable {
         let user: UserID
@@ -19,7 +20,7 @@ struct SetLock: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
-        try await accounts.restrict(request.user, .locked, applies: request.applies)
+    func handle(_ request: Request, caller: Operator) async throws -> JSONValue {
+        try await accounts.restrict(request.user, .locked, applies: request.applies, by: caller.actor, audit)
     }
 }

@@ -32,7 +32,8 @@ struct Register: Endpoint {
             auth = try body.optional("auth", as: .rawObject)
             registration = RegistrationRequest(
                 username: try body.optional("username", as: .string),
-                password: try body.optional("password", as: .string), device: try DeviceRequest(from: body),
+                password: try body.optional("password", as: .string),
+                device: try DeviceRequest(from: body, of: input.request),
                 inhibitsLogin: try body.optional("inhibit_login", as: .bool, default: false),
                 guestAccessToken: try body.optional("guest_access_token", as: .string)
             )

@@ -26,7 +26,7 @@ struct Login: Endpoint {
 
         init(from input: RequestInput) throws {
             let body = try input.body
-            device = try DeviceRequest(from: body)
+            device = try DeviceRequest(from: body, of: input.request)
             hasToken = input.hasAccessToken
             switch try body.required("type", as: .string) {
             case "m.login.password":

@@ -24,11 +24,12 @@ struct SessionResponse: ResponseEncodable {
 
 extension DeviceRequest {
     /// What requests that start a session say of the device.
-    init(from body: JSONFields) throws {
+    init(from body: JSONFields, of request: HTTPRequest) throws {
         self.init(
             id: try body.optional("device_id", as: .identifier),
             initialDisplayName: try body.optional("initial_device_display_name", as: .string),
-            wantsRefreshToken: try body.optional("refresh_token", as: .bool, default: false)
+            wantsRefreshToken: try body.optional("refresh_token", as: .bool, default: false),
+            address: request.remoteAddress
         )
     }
 }

@@ -94,6 +94,11 @@ public final class AccountService: Sendable {
         guard try await store.read({ try $0.accounts.account(user) }) == nil else { throw Self.inUse }
     }
 
+    /// Accepts a user as one whose name no application service has for itself.
+    ///
+    /// - Throws: 400 `M_EXCLUSIVE`.
+    func checkMayMake(_ user: UserID) throws { try appServices.checkMayMake(user, by: nil) }
+
     /// The account that somebody means who logs in as `name`: a user identifier or its localpart, capitals or not.
     public func account(named name: String) async throws -> AccountRecord? {
         var candidates: [UserID] = []
@@ -126,6 +131,11 @@ public final class AccountService: Sendable {
     }
 
     // MARK: Passwords
+
+    /// Accepts a password as a new one.
+    ///
+    /// - Throws: 400 `M_WEAK_PASSWORD`.
+    func checkPassword(_ password: String) throws { try passwordPolicy.check(password) }
 
     /// The hash of a new password.
     ///
@@ -244,7 +254,10 @@ public final class AccountService: Sendable {
         }
     }
 
-    private static func insert(_ new: NewAccount, now: Int64, in writer: StoreWriter) throws -> UserNumber {
+    /// Makes an account, in a transaction that does more.
+    ///
+    /// - Throws: 400 `M_USER_IN_USE`.
+    static func insert(_ new: NewAccount, now: Int64, in writer: StoreWriter) throws -> UserNumber {
         let user = try writer.accounts.insert(
             new.userID, passwordHash: new.passwordHash, flags: new.flags, appService: new.appService, createdAt: now
         )
@@ -297,6 +310,38 @@ public final class AccountService: Sendable {
         try await Task.detached { try await self.depart(userID) }.value
     }
 
+    /// Opens an account again that was ended. Its name is what it was; rooms, sessions and addresses have to be had anew.
+    ///
+    /// - Parameters:
+    ///   - user: Whose account.
+    ///   - passwordHash: The hash of its password; `nil` for none.
+    ///   - alongside: What else is done in the same transaction, before.
+    /// - Throws: 404 if there is no such account, 409 if it was not ended or is still leaving its rooms.
+    public func reactivate(
+        _ user: UserNumber, passwordHash: String?,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        try await store.write { [removal] writer in
+            guard let account = try writer.read.accounts.account(user) else {
+                throw MatrixError.notFound("No such account")
+            }
+            guard account.flags.contains(.deactivated) else {
+                throw MatrixError(409, .unknown, "This account is open")
+            }
+            guard try !writer.read.accounts.departing().contains(account.userID) else {
+                throw MatrixError(409, .unknown, "This account is still leaving its rooms")
+            }
+            try alongside(writer)
+            try writer.accounts.setFlags(account.flags.subtracting([.deactivated, .erased]), of: user)
+            try writer.accounts.setPasswordHash(passwordHash, of: user)
+            if try writer.read.profiles.fields(of: user).isEmpty {
+                let name = JSONValue.string(account.userID.localpart).serialized()
+                try writer.profiles.set(ProfileField(name: ProfileService.displayNameField, value: name), of: user)
+            }
+            removal.forget(user, in: writer)
+        }
+    }
+
     /// Finishes what a stop of the server interrupted: users who are deactivated leave the rest of their rooms.
     public func resumeDepartures() async throws {
         for user in try await store.read({ try $0.accounts.departing() }) { try await depart(user) }
@@ -312,10 +357,19 @@ public final class AccountService: Sendable {
 
     /// Changes what is said of an account: `admin`, `locked`, `suspended`. Deactivation is ``deactivate(_:erase:alongside:)``.
     ///
+    /// - Parameters:
+    ///   - user: Whose account.
+    ///   - adding: What is true from now on.
+    ///   - removing: What is not true any more.
+    ///   - alongside: What else is done in the same transaction, before.
     /// - Throws: 404 if there is no such account.
-    public func setFlags(of user: UserNumber, adding: AccountFlags = [], removing: AccountFlags = []) async throws {
+    public func setFlags(
+        of user: UserNumber, adding: AccountFlags = [], removing: AccountFlags = [],
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
         let changeable: AccountFlags = [.admin, .locked, .suspended]
         try await store.write { [removal] writer in
+            try alongside(writer)
             guard let account = try writer.read.accounts.account(user) else {
                 throw MatrixError.notFound("No such account")
             }

@@ -59,7 +59,7 @@ public final class AddressService: Sendable {
 
     /// How long a link in a mail is good, and after that how long what it proved, in milliseconds.
     private static let lifetimeMilliseconds: Int64 = 3_600_000
-    private static let addressesOfAnAccount = 20
+    static let addressesOfAnAccount = 20
 
     private static let inUse = MatrixError(400, "M_THREEPID_IN_USE", "This address belongs to an account already")
     private static let notShown = MatrixError(403, "M_THREEPID_AUTH_FAILED", "The address has not been confirmed")
@@ -299,9 +299,55 @@ public final class AddressService: Sendable {
         }
     }
 
+    /// Gives an address to an account without a proof: an administrator says that it is the user's.
+    ///
+    /// - Parameters:
+    ///   - address: The address.
+    ///   - user: Whose account.
+    ///   - alongside: What else is done in the same transaction, before.
+    /// - Throws: 400 `M_INVALID_PARAM`, `M_THREEPID_IN_USE`; 403 for an account that has too many.
+    public func give(
+        _ address: String, to user: UserNumber,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        guard let address = EmailAddress(address) else {
+            throw MatrixError.invalidParameter("This is no mail address")
+        }
+        let now = clock.now
+        try await store.write { writer in
+            try alongside(writer)
+            try Self.give(address, to: user, now: now, in: writer)
+        }
+    }
+
+    /// As ``give(_:to:alongside:)``, in a transaction that does more.
+    static func give(_ address: EmailAddress, to user: UserNumber, now: Int64, in writer: StoreWriter) throws {
+        if let owner = try writer.read.addresses.owner(of: address.string) {
+            if owner == user { return }
+            throw inUse
+        }
+        guard try writer.read.addresses.addresses(of: user).count < addressesOfAnAccount else {
+            throw MatrixError.forbidden("An account has \(addressesOfAnAccount) addresses at most")
+        }
+        let record = AccountAddress(
+            address: address.string, user: user, validatedAt: now, addedAt: now, resetsPassword: true)
+        guard try writer.addresses.add(record) else { throw inUse }
+    }
+
     /// Takes an address from an account, if it has it.
-    public func remove(_ address: String, of user: UserNumber) async throws {
+    ///
+    /// - Parameters:
+    ///   - address: The address.
+    ///   - user: Whose account.
+    ///   - alongside: What else is done in the same transaction, before.
+    public func remove(
+        _ address: String, of user: UserNumber,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
         guard let address = EmailAddress(address) else { return }
-        try await store.write { try $0.addresses.remove(address.string, of: user) }
+        try await store.write { writer in
+            try alongside(writer)
+            try writer.addresses.remove(address.string, of: user)
+        }
     }
 }

@@ -94,11 +94,21 @@ public final class ProfileService: Sendable {
     /// Sets a field of a local user's profile. An empty or null name or picture is removed.
     ///
     /// - Throws: 400 `M_INVALID_PARAM`, `M_KEY_TOO_LARGE`, `M_PROFILE_TOO_LARGE`.
-    public func set(_ name: String, to value: JSON, of user: UserID) async throws {
+    ///
+    /// - Parameters:
+    ///   - name: The field.
+    ///   - value: Its value.
+    ///   - user: Whose profile.
+    ///   - alongside: What else is done in the same transaction, before.
+    public func set(
+        _ name: String, to value: JSON, of user: UserID,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
         try Self.checkName(name)
-        if try Self.isRemoval(name, value) { return try await delete(name, of: user) }
+        if try Self.isRemoval(name, value) { return try await delete(name, of: user, alongside: alongside) }
         let field = ProfileField(name: name, value: Array(value.bytes))
         try await change(user) { writer, number in
+            try alongside(writer)
             try writer.profiles.set(field, of: number)
             let size = try writer.read.profiles.fields(of: number)
                 .reduce(2) { $0 + $1.name.utf8.count + $1.value.count + 4 }
@@ -111,9 +121,14 @@ public final class ProfileService: Sendable {
     /// Removes a field of a local user's profile, if it is there.
     ///
     /// - Throws: 400 `M_INVALID_PARAM`, `M_KEY_TOO_LARGE`.
-    public func delete(_ name: String, of user: UserID) async throws {
+    public func delete(
+        _ name: String, of user: UserID, alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
         try Self.checkName(name)
-        try await change(user) { writer, number in _ = try writer.profiles.delete(name, of: number) }
+        try await change(user) { writer, number in
+            try alongside(writer)
+            _ = try writer.profiles.delete(name, of: number)
+        }
     }
 
     private func change(

@@ -260,7 +260,8 @@ private struct Wanted: Sendable {
             passwordHash = json["password_hash"]?.string
             device = DeviceRequest(
                 id: json["device_id"]?.string.flatMap { DeviceID($0) },
-                initialDisplayName: json["device_name"]?.string, wantsRefreshToken: json["refresh"]?.bool == true
+                initialDisplayName: json["device_name"]?.string, wantsRefreshToken: json["refresh"]?.bool == true,
+                address: request.device.address
             )
             inhibitsLogin = json["inhibit_login"]?.bool == true
             isGuest = json["guest"]?.bool == true

@@ -32,9 +32,14 @@ public struct DeviceRequest: Sendable {
     public var initialDisplayName: String?
     /// Whether the client can refresh tokens.
     public var wantsRefreshToken: Bool
+    /// The client's address, for the audit trail.
+    public var address: String
 
     /// A request.
-    public init(id: DeviceID? = nil, initialDisplayName: String? = nil, wantsRefreshToken: Bool = false) {
+    public init(
+        id: DeviceID? = nil, initialDisplayName: String? = nil, wantsRefreshToken: Bool = false, address: String = ""
+    ) {
+        self.address = address
         self.id = id
         self.initialDisplayName = initialDisplayName
         self.wantsRefreshToken = wantsRefreshToken
@@ -61,6 +66,7 @@ struct SessionIssuer: Sendable {
     struct Prepared: Sendable {
         let device: DeviceID
         let displayName: String?
+        let address: String
         let accessToken: String
         let refreshToken: String?
         let expiresInMilliseconds: Int64?
@@ -79,17 +85,22 @@ struct SessionIssuer: Sendable {
     let randomness: any Randomness
     let lifetimes: TokenLifetimes
     let removal: DeviceRemoval
+    let audit: AuditTrail?
 
     /// Makes the tokens of a session.
     func prepare(_ request: DeviceRequest) throws -> Prepared {
         let name = try request.initialDisplayName.map(DeviceName.checked)
-        return prepare(device: request.id ?? newDeviceID(), displayName: name, refresh: request.wantsRefreshToken)
+        return prepare(
+            device: request.id ?? newDeviceID(), displayName: name, refresh: request.wantsRefreshToken,
+            address: request.address)
     }
 
     /// Makes the tokens that replace a session's.
-    func prepareRenewal(of device: DeviceID) -> Prepared { prepare(device: device, displayName: nil, refresh: true) }
+    func prepareRenewal(of device: DeviceID) -> Prepared {
+        prepare(device: device, displayName: nil, refresh: true, address: "")
+    }
 
-    private func prepare(device: DeviceID, displayName: String?, refresh: Bool) -> Prepared {
+    private func prepare(device: DeviceID, displayName: String?, refresh: Bool, address: String) -> Prepared {
         let now = clock.now
         let access = "cha_\(randomness.text(40))"
         let refreshToken = refresh ? "chr_\(randomness.text(40))" : nil
@@ -100,7 +111,7 @@ struct SessionIssuer: Sendable {
             refreshExpiresAt: lifetimes.refreshMilliseconds.map { now + $0 }
         )
         return Prepared(
-            device: device, displayName: displayName, accessToken: access, refreshToken: refreshToken,
+            device: device, displayName: displayName, address: address, accessToken: access, refreshToken: refreshToken,
             expiresInMilliseconds: lifetime, tokens: tokens, now: now
         )
     }
@@ -116,6 +127,11 @@ struct SessionIssuer: Sendable {
         } else {
             removal.forget(user, in: writer)
         }
+        guard let audit else { return }
+        let name = try writer.read.identifiers.user(user).string
+        try audit.note(
+            .sessionStart, by: AuditActor(name: name, address: prepared.address), on: name,
+            detail: ["device_id": .string(prepared.device.string)], in: writer)
     }
 
     // Capital letters, as people have to compare them sometimes.

@@ -22,9 +22,10 @@ public final class SessionService: Sendable {
     ///   - removal: Ends sessions.
     ///   - activity: Notes when devices were used.
     ///   - lifetimes: How long tokens live.
+    ///   - audit: Hears of who signs in.
     public init(
         store: Store, clock: any Clock, randomness: any Randomness, removal: DeviceRemoval, activity: DeviceActivity,
-        lifetimes: TokenLifetimes = TokenLifetimes()
+        lifetimes: TokenLifetimes = TokenLifetimes(), audit: AuditTrail? = nil
     ) {
         self.store = store
         self.clock = clock
@@ -32,7 +33,8 @@ public final class SessionService: Sendable {
         self.removal = removal
         self.activity = activity
         self.lifetimes = lifetimes
-        issuer = SessionIssuer(clock: clock, randomness: randomness, lifetimes: lifetimes, removal: removal)
+        issuer = SessionIssuer(
+            clock: clock, randomness: randomness, lifetimes: lifetimes, removal: removal, audit: audit)
         // Other nodes end sessions, too: most of that is in the journal, the rest is found out by asking again.
         recheckAfterMilliseconds = store.database.engine == .postgres ? 30_000 : nil
         let cache = removal.cache
@@ -179,8 +181,17 @@ public final class SessionService: Sendable {
     }
 
     /// Ends all sessions of a user.
-    public func endAll(of user: UserNumber) async throws {
-        try await store.write { [removal] in try removal.removeAll(of: user, in: $0) }
+    ///
+    /// - Parameters:
+    ///   - user: Whose.
+    ///   - alongside: What else is done in the same transaction, before.
+    public func endAll(
+        of user: UserNumber, alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        try await store.write { [removal] writer in
+            try alongside(writer)
+            try removal.removeAll(of: user, in: writer)
+        }
     }
 
     private func note(_ session: AuthenticatedSession, _ address: String, _ userAgent: String?, _ now: Int64) {

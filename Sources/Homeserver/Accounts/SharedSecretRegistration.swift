@@ -9,6 +9,7 @@ public final class SharedSecretRegistration: Sendable {
     private let clock: any Clock
     private let randomness: any Randomness
     private let accounts: AccountService
+    private let audit: AuditTrail?
 
     private static let nonceLifetimeMilliseconds: Int64 = 60_000
 
@@ -30,12 +31,15 @@ public final class SharedSecretRegistration: Sendable {
         public var inhibitsLogin: Bool
         /// The code that proves knowledge of the secret, in hexadecimal digits.
         public var mac: String
+        /// The address it comes from.
+        public var address: String
 
         /// A request.
         public init(
             nonce: String, username: String, password: String, displayName: String?, isAdmin: Bool, userType: String?,
-            inhibitsLogin: Bool, mac: String
+            inhibitsLogin: Bool, mac: String, address: String = ""
         ) {
+            self.address = address
             self.nonce = nonce
             self.username = username
             self.password = password
@@ -53,9 +57,12 @@ public final class SharedSecretRegistration: Sendable {
     ///   - clock: Tells the time.
     ///   - randomness: What nonces are made of.
     ///   - accounts: Makes accounts.
+    ///   - audit: Hears of it.
     public init(
-        secret: String, store: Store, clock: any Clock, randomness: any Randomness, accounts: AccountService
+        secret: String, store: Store, clock: any Clock, randomness: any Randomness, accounts: AccountService,
+        audit: AuditTrail? = nil
     ) {
+        self.audit = audit
         self.secret = secret
         self.store = store
         self.clock = clock
@@ -92,8 +99,12 @@ public final class SharedSecretRegistration: Sendable {
                 userID: user, passwordHash: try await accounts.hash(newPassword: request.password),
                 flags: request.isAdmin ? .admin : [], displayName: request.displayName
             ),
-            device: request.inhibitsLogin ? nil : DeviceRequest()
-        )
+            device: request.inhibitsLogin ? nil : DeviceRequest(address: request.address)
+        ) { [audit] writer in
+            try audit?.note(
+                .userCreate, by: AuditActor(name: AuditActor.sharedSecret, address: request.address), on: user.string,
+                detail: ["admin": .bool(request.isAdmin)], in: writer)
+        }
         return Registration(userID: user, session: session)
     }
 

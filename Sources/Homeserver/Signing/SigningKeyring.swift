@@ -27,3 +27,19 @@ public final class SigningKeyring: SigningKeySource {
     /// Takes other keys over: what is signed from now on is signed with their active one.
     public func replace(by keys: SigningKeyFile) { file.withLock { $0 = keys } }
 }
+
+/// Has the public halves of all keys that this server has signed with.
+public protocol VerifyKeySource: Sendable {
+    /// By their identifiers.
+    var verifyKeys: [String: VerifyKey] { get }
+}
+
+extension SigningKeyring: VerifyKeySource {
+    /// Those in use, and those that were.
+    public var verifyKeys: [String: VerifyKey] {
+        let file = keys
+        var all = Dictionary(file.keys.map { ($0.keyID.string, $0.publicKey) }) { first, _ in first }
+        for key in file.retired { all[key.keyID.string] = key.publicKey }
+        return all
+    }
+}

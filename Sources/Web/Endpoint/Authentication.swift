@@ -57,6 +57,19 @@ public struct Anonymous: Sendable, Hashable {
     public init() {}
 }
 
+/// Who administers the server: an administrator with a token or, on the socket, whoever can open it.
+public struct Operator: Sendable {
+    /// The administrator; `nil` on the socket.
+    public let caller: Caller?
+    /// The address they come from; empty on the socket.
+    public let address: String
+    /// Why they say that they do it.
+    public let reason: String?
+
+    /// The field of a request that says why something is done, percent-encoded.
+    public static let reasonField = "x-chappe-reason"
+}
+
 /// Whom an application service says it acts as.
 ///
 /// [Identity assertion](https://spec.matrix.org/v1.19/application-service-api/#identity-assertion).
@@ -181,6 +194,24 @@ extension Authentication where Identity == Caller {
             let caller = try await AccessToken.required(in: request, environment.authenticator)
             guard caller.isAdministrator else { throw MatrixError.forbidden("Only administrators can do this") }
             return Identified(identity: caller, caller: caller)
+        }
+    }
+}
+
+extension Authentication where Identity == Operator {
+    /// An administrator's token is needed, but on the socket.
+    public static var administering: Self {
+        Self { request, environment in
+            let reason = request.headers[Operator.reasonField].flatMap { PercentEncoding.decode($0.utf8) }
+            if environment.trustsEverybody {
+                return Identified(identity: Operator(caller: nil, address: "", reason: reason))
+            }
+            let caller = try await AccessToken.required(in: request, environment.authenticator)
+            guard caller.isAdministrator, caller.appServiceID == nil else {
+                throw MatrixError.forbidden("Only administrators can do this")
+            }
+            return Identified(
+                identity: Operator(caller: caller, address: request.remoteAddress, reason: reason), caller: caller)
         }
     }
 }

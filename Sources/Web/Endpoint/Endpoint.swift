@@ -72,6 +72,8 @@ public struct EndpointEnvironment: Sendable {
     public var rateLimiter: RateLimiter
     /// Knows which server a request comes from; `nil` where none is served.
     public var servers: (any ServerAuthenticator)?
+    /// Whether whoever gets here is an administrator: true of the socket, and of nothing else.
+    public var trustsEverybody = false
 
     /// An environment.
     public init(

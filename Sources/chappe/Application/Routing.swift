@@ -32,8 +32,11 @@ struct Routing {
         if parts.contains(.client) { addClient(to: router) }
         if parts.contains(.federation), let federation = services.federation { addFederation(federation, to: router) }
         if parts.contains(.wellknown) { router.addWellKnownRoutes(features: features, in: environment) }
-        if parts.contains(.admin), let registration = services.accounts.sharedSecret {
-            router.addSharedSecretRoutes(registration: registration, in: environment)
+        if parts.contains(.admin) {
+            if let registration = services.accounts.sharedSecret {
+                router.addSharedSecretRoutes(registration: registration, in: environment)
+            }
+            addAdministration(to: router, in: environment)
         }
         if parts.contains(.metrics) {
             let metrics = metrics
@@ -52,17 +55,28 @@ struct Routing {
     func administrationRouter() -> Router {
         let router = Router()
         addHealth(to: router)
-        router.addLocalAdministrationRoutes(
-            accounts: services.accounts.accounts, rooms: services.rooms.rooms, store: services.store, in: environment
-        )
+        var local = environment
+        local.trustsEverybody = true
+        addAdministration(to: router, in: local)
+        return router
+    }
+
+    private func addAdministration(to router: Router, in environment: EndpointEnvironment) {
+        let accounts = services.accounts
+        let administration = AdministrationServices(
+            accounts: accounts.accounts, sessions: accounts.sessions, devices: accounts.devices,
+            profiles: accounts.profiles, addresses: accounts.addresses, rooms: services.rooms.rooms,
+            store: services.store, audit: services.audit, clock: services.clock, randomness: services.randomness,
+            keys: services.signingKeys)
+        router.addAdministrationRoutes(administration, in: environment)
         if let traffic = services.traffic, let federation = services.federation {
-            router.addLocalFederationRoutes(queue: traffic.sender, probe: federation.client, in: environment)
+            router.addFederationAdministrationRoutes(
+                queue: traffic.sender, probe: federation.client, in: environment)
         }
         let configuration = configuration
         let signingKeys = services.signingKeys
         router.addSigningKeyRoutes(
-            reload: { try ServerFiles.reload(signingKeys, of: configuration) }, in: environment)
-        return router
+            reload: { try ServerFiles.reload(signingKeys, of: configuration) }, administration, in: environment)
     }
 
     private var features: ServerFeatures {
@@ -103,7 +117,8 @@ struct Routing {
             accounts: accounts.accounts, interactive: accounts.interactive, registration: accounts.registration,
             addresses: accounts.addresses, in: environment
         )
-        router.addAdministrationRoutes(accounts: accounts.accounts, devices: accounts.devices, in: environment)
+        router.addAdministrationRoutes(
+            accounts: accounts.accounts, devices: accounts.devices, audit: services.audit, in: environment)
         router.addCallRoutes(turn: services.turn, transports: configuration.rtcTransports, in: environment)
         router.addDeviceRoutes(devices: accounts.devices, interactive: accounts.interactive, in: environment)
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)

@@ -9,6 +9,7 @@ import Store
 /// The services of a running server, each made of what it needs.
 struct Services: Sendable {
     let clock: any Clock
+    let randomness: any Randomness
     let store: Store
     let accounts: AccountServices
     let rooms: RoomServices
@@ -22,6 +23,8 @@ struct Services: Sendable {
     let traffic: FederationTraffic?
     /// The keys that this server signs with.
     let signingKeys: SigningKeyring
+    /// What was done, and by whom.
+    let audit: AuditTrail
     let turn: TurnService?
     /// `nil` if federation is off.
     let federation: FederationServices?
@@ -108,8 +111,10 @@ struct Services: Sendable {
         let serverName = configuration.serverName
         let store = try await Store.open(database, cacheBytes: configuration.cacheBytes)
         self.clock = clock
+        self.randomness = randomness
         self.store = store
         self.signingKeys = signingKeys
+        audit = AuditTrail(store: store, clock: clock, keys: signingKeys)
         turn = try TurnService(configuration, clock: clock)
         federation = try FederationServices(
             configuration, store: store, clock: clock, randomness: randomness, signingKeys: signingKeys)
@@ -170,7 +175,7 @@ struct Services: Sendable {
         }
         accounts = try Self.accounts(
             configuration, store, clock, randomness, rooms, removal, federation?.client ?? UnreachableServers(),
-            outside, appServices, provision)
+            outside, appServices, provision, audit)
 
         let pushRules = PushRulesService(store: store)
         let accountData = AccountDataService(store: store, pushRules: pushRules)
@@ -274,12 +279,13 @@ struct Services: Sendable {
     private static func accounts(
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
         _ rooms: RoomService, _ removal: DeviceRemoval, _ remote: any RemoteProfiles, _ outside: OutsideRequests,
-        _ appServices: AppServices, _ provision: any Provision
+        _ appServices: AppServices, _ provision: any Provision, _ audit: AuditTrail
     ) throws -> AccountServices {
         let serverName = configuration.serverName
         let activity = DeviceActivity(store: store)
         let sessions = SessionService(
-            store: store, clock: clock, randomness: randomness, removal: removal, activity: activity
+            store: store, clock: clock, randomness: randomness, removal: removal, activity: activity,
+            audit: audit
         )
         let accounts = AccountService(
             store: store, serverName: serverName, clock: clock,
@@ -327,7 +333,8 @@ struct Services: Sendable {
             guests: GuestDeparture(store: store, rooms: rooms, logger: Logger(label: "chappe.guests")),
             sharedSecret: configuration.registration.sharedSecret.map {
                 SharedSecretRegistration(
-                    secret: $0, store: store, clock: clock, randomness: randomness, accounts: accounts
+                    secret: $0, store: store, clock: clock, randomness: randomness, accounts: accounts,
+                    audit: audit
                 )
             },
             appServices: AppServiceAccounts(

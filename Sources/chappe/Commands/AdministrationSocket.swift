@@ -1,5 +1,6 @@
 import Foundation
 import Matrix
+import Web
 
 /// Speaks HTTP to the running server over its Unix socket, one request a connection.
 struct AdministrationSocket {
@@ -19,22 +20,18 @@ struct AdministrationSocket {
     ///
     /// - Returns: The response's body.
     /// - Throws: ``CommandFailure`` if the server does not run or refuses.
-    func request(_ method: String, _ target: String, body: JSONValue? = nil) throws -> JSON {
+    func request(_ method: String, _ target: String, body: JSONValue? = nil, reason: String?) throws -> JSON {
         let descriptor = try connect()
         defer { close(descriptor) }
         let content = body?.serialized() ?? []
         var bytes = Array("\(method) \(target) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n".utf8)
+        if let reason {
+            bytes += Array("\(Operator.reasonField): \(AdministrationServer.segment(reason))\r\n".utf8)
+        }
         bytes += Array("Content-Type: application/json\r\nContent-Length: \(content.count)\r\n\r\n".utf8)
         bytes += content
         try send(bytes, descriptor)
         return try parse(try receive(descriptor))
-    }
-
-    /// A name as a segment of a target.
-    static func segment(_ text: String) -> String {
-        var allowed = CharacterSet.alphanumerics
-        allowed.insert(charactersIn: "-._~")
-        return text.addingPercentEncoding(withAllowedCharacters: allowed) ?? text
     }
 
     private func connect() throws -> Int32 {
@@ -88,13 +85,6 @@ struct AdministrationSocket {
             let line = String(decoding: answer[..<split], as: UTF8.self).components(separatedBy: "\r\n").first,
             let status = line.components(separatedBy: " ").dropFirst().first.flatMap({ Int($0) })
         else { throw CommandFailure("the server's answer is no HTTP") }
-        let json: JSON
-        do { json = try JSON(parsing: Array(answer[(split + 4)...])) } catch {
-            throw CommandFailure("the server's answer is no JSON")
-        }
-        guard status < 300 else {
-            throw CommandFailure(json["error"]?.string ?? "the server refused with status \(status)")
-        }
-        return json
+        return try AdministrationServer.answer(status, Array(answer[(split + 4)...]))
     }
 }

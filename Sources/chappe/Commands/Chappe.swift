@@ -8,7 +8,10 @@ struct Chappe: AsyncParsableCommand {
         abstract: "A Matrix homeserver.",
         discussion: "Exit status: 0 done, 1 refused or failed, 2 wrong usage.",
         version: "0.1.0",
-        subcommands: [Initialize.self, Serve.self, CheckConfig.self, User.self, Room.self, Federation.self]
+        subcommands: [
+            Initialize.self, Serve.self, CheckConfig.self, User.self, Room.self, Token.self, Federation.self,
+            Audit.self,
+        ]
     )
 
     static func main() async {

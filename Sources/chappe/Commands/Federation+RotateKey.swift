@@ -51,7 +51,7 @@ extension Federation {
         private func takeOver(_ configuration: Configuration, _ keyID: SigningKeyID) throws -> Bool {
             let socket = AdministrationSocket(configuration)
             guard socket.isServed else { return false }
-            let answer = try socket.request("POST", "/_chappe/admin/v1/signing-keys/reload", body: [:])
+            let answer = try socket.request("POST", "/_chappe/admin/v1/signing-keys/reload", body: [:], reason: nil)
             guard answer["active_key"]?.string == keyID.string else {
                 throw CommandFailure("the running server reads another key file: send it SIGHUP, or restart it")
             }

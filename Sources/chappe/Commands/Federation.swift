@@ -16,12 +16,12 @@ struct Federation: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the servers that are sent to, and what waits for them."
         )
-        @OptionGroup var option: ConfigurationOption
+        @OptionGroup var option: ServerOption
         @OptionGroup var output: OutputOption
         @Flag(help: "Only servers for which something waits, or that could not be reached.") var waiting = false
 
         func run() throws {
-            let all = try Pages.all(AdministrationSocket(try option.load()), Federation.path, "destinations")
+            let all = try Pages.all(try option.server(), Federation.path, "destinations")
             let destinations = all.filter { destination in
                 let counts = ["pending_events", "pending_to_device", "failures"]
                 return !waiting || counts.contains { (destination[$0]?.int ?? 0) > 0 }
@@ -47,12 +47,12 @@ struct Federation: ParsableCommand {
     /// `chappe federation retry`
     struct Retry: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Try a server now that could not be reached.")
-        @OptionGroup var option: ConfigurationOption
+        @OptionGroup var option: ServerOption
         @Argument(help: "The server's name.") var server: String
 
         func run() throws {
-            let name = AdministrationSocket.segment(server)
-            _ = try AdministrationSocket(try option.load()).request("POST", "\(Federation.path)/\(name)/retry")
+            let name = AdministrationServer.segment(server)
+            _ = try option.server().request("POST", "\(Federation.path)/\(name)/retry")
         }
     }
 
@@ -62,13 +62,13 @@ struct Federation: ParsableCommand {
             abstract: "Find out whether a server can be reached, and where it breaks off.",
             discussion: "Exit status: 0 if it can be reached, 1 if not."
         )
-        @OptionGroup var option: ConfigurationOption
+        @OptionGroup var option: ServerOption
         @OptionGroup var output: OutputOption
         @Argument(help: "The server's name.") var server: String
 
         func run() throws {
-            let name = AdministrationSocket.segment(server)
-            let report = try AdministrationSocket(try option.load())
+            let name = AdministrationServer.segment(server)
+            let report = try option.server()
                 .request("POST", "\(Federation.path)/\(name)/probe")
             output.show(report) {
                 Terminal.table(

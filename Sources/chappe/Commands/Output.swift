@@ -25,15 +25,17 @@ struct OutputOption: ParsableArguments {
 
 /// Lists that come in pages.
 enum Pages {
-    static func all(_ socket: AdministrationSocket, _ path: String, _ name: String) throws -> [JSON] {
+    static func all(_ server: AdministrationServer, _ path: String, _ name: String, query: String = "limit=1000") throws
+        -> [JSON]
+    {
         var items: [JSON] = []
         var from: String?
         repeat {
-            let page = try socket.request("GET", "\(path)?limit=1000" + (from.map { "&from=\($0)" } ?? ""))
+            let page = try server.request("GET", "\(path)?\(query)" + (from.map { "&from=\($0)" } ?? ""))
             items += page[name]?.elements.map { $0 } ?? []
             // A number, or the name of something.
             from = page["next"].flatMap { next in
-                next.int.map { String($0) } ?? next.string.map { AdministrationSocket.segment($0) }
+                next.int.map { String($0) } ?? next.string.map { AdministrationServer.segment($0) }
             }
         } while from != nil
         return items

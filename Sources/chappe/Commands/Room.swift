@@ -10,11 +10,11 @@ struct Room: ParsableCommand {
     /// `chappe room list`
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List rooms.")
-        @OptionGroup var option: ConfigurationOption
+        @OptionGroup var option: ServerOption
         @OptionGroup var output: OutputOption
 
         func run() throws {
-            let rooms = try Pages.all(AdministrationSocket(try option.load()), "/_chappe/admin/v1/rooms", "rooms")
+            let rooms = try Pages.all(try option.server(), "/_chappe/admin/v1/rooms", "rooms")
             output.show(rooms) {
                 Terminal.table(
                     ["ROOM", "NAME", "VERSION", "JOINED", "ENCRYPTED"],
@@ -34,13 +34,13 @@ struct Room: ParsableCommand {
     /// `chappe room show`
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show a room and who is in it.")
-        @OptionGroup var option: ConfigurationOption
+        @OptionGroup var option: ServerOption
         @OptionGroup var output: OutputOption
         @Argument(help: "The room ID.") var room: String
 
         func run() throws {
-            let room = try AdministrationSocket(try option.load())
-                .request("GET", "/_chappe/admin/v1/rooms/\(AdministrationSocket.segment(room))")
+            let room = try option.server()
+                .request("GET", "/_chappe/admin/v1/rooms/\(AdministrationServer.segment(room))")
             output.show(room) {
                 Terminal.table(
                     ["ROOM", room["room_id"]?.string ?? ""],

@@ -32,9 +32,10 @@ import Web
 
     private static func router(_ fixture: SenderFixture) -> Router {
         let router = Router()
-        let environment = EndpointEnvironment(
+        var environment = EndpointEnvironment(
             authenticator: Nobody(), rateLimiter: RateLimiter(RateLimits(isEnabled: false)) { 0 })
-        router.addLocalFederationRoutes(queue: fixture.sender, probe: Steps(), in: environment)
+        environment.trustsEverybody = true
+        router.addFederationAdministrationRoutes(queue: fixture.sender, probe: Steps(), in: environment)
         return router
     }
 

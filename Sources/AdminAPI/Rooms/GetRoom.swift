@@ -6,7 +6,7 @@ import Web
 /// `GET /_chappe/admin/v1/rooms/{roomId}`: a room and who is in it.
 struct GetRoom: Endpoint {
     static let routes = [Route.get("/_chappe/admin/v1/rooms/{roomId}")]
-    static let authentication = Authentication<Anonymous>.none
+    static let authentication = Authentication<Operator>.administering
     static let rateLimit = RateLimitClass.none
 
     let rooms: RoomService
@@ -18,7 +18,7 @@ struct GetRoom: Endpoint {
         init(from input: RequestInput) throws { roomID = try input.path("roomId") }
     }
 
-    func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue {
+    func handle(_ request: Request, caller: Operator) async throws -> JSONValue {
         let number = try await rooms.number(of: request.roomID)
         var json = try await RoomDescription.json(rooms.view(number))
         let members = try await store.read { reader in

@@ -8,7 +8,7 @@ import Web
 /// Query: `from` (the `next` of the page before), `limit` (100, at most 1,000).
 struct ListUsers: Endpoint {
     static let routes = [Route.get("/_chappe/admin/v1/users")]
-    static let authentication = Authentication<Anonymous>.none
+    static let authentication = Authentication<Operator>.administering
     static let rateLimit = RateLimitClass.none
 
     let store: Store
@@ -23,7 +23,7 @@ struct ListUsers: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue {
+    func handle(_ request: Request, caller: Operator) async throws -> JSONValue {
         let (accounts, names) = try await store.read { reader in
             let accounts = try reader.accounts.accounts(
                 after: request.from.map { UserNumber($0) }, limit: request.limit)

@@ -2,12 +2,12 @@ import Homeserver
 import Web
 
 extension Router {
-    /// Adds the administration endpoints of federation to those of the Unix socket.
+    /// Adds the administration endpoints of federation.
     ///
     /// - Parameters:
     ///   - queue: What waits for other servers.
     ///   - probe: Finds out whether a server can be reached.
-    public func addLocalFederationRoutes(
+    public func addFederationAdministrationRoutes(
         queue: any FederationQueue, probe: any ServerProbe, in environment: EndpointEnvironment
     ) {
         add(ListDestinations(queue: queue), in: environment)

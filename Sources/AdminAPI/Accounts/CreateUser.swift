@@ -8,10 +8,10 @@ import Web
 /// Body: `name` (localpart), and optionally `password`, `displayname`, `admin`.
 struct CreateUser: Endpoint {
     static let routes = [Route.post("/_chappe/admin/v1/users")]
-    static let authentication = Authentication<Anonymous>.none
+    static let authentication = Authentication<Operator>.administering
     static let rateLimit = RateLimitClass.none
 
-    let accounts: AccountService
+    let services: AdministrationServices
 
     struct Request: RequestDecodable {
         let name: String
@@ -27,18 +27,21 @@ struct CreateUser: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue {
+    func handle(_ request: Request, caller: Operator) async throws -> JSONValue {
+        let accounts = services.accounts
         let user = try accounts.userID(forNewName: request.name)
         try await accounts.checkAvailable(user)
         var hash: String?
         if let password = request.password { hash = try await accounts.hash(newPassword: password) }
+        let isAdmin = request.isAdmin
         _ = try await accounts.create(
             NewAccount(
-                userID: user, passwordHash: hash, flags: request.isAdmin ? [.admin] : [],
-                displayName: request.displayName
-            ),
+                userID: user, passwordHash: hash, flags: isAdmin ? [.admin] : [], displayName: request.displayName),
             device: nil
-        )
+        ) { [audit = services.audit] writer in
+            try audit.note(
+                .userCreate, by: caller.actor, on: user.string, detail: ["admin": .bool(isAdmin)], in: writer)
+        }
         return ["user_id": .string(user.string)]
     }
 }

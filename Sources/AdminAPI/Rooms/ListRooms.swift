@@ -8,7 +8,7 @@ import Web
 /// Query: `from` (the `next` of the page before), `limit` (100, at most 1,000).
 struct ListRooms: Endpoint {
     static let routes = [Route.get("/_chappe/admin/v1/rooms")]
-    static let authentication = Authentication<Anonymous>.none
+    static let authentication = Authentication<Operator>.administering
     static let rateLimit = RateLimitClass.none
 
     let rooms: RoomService
@@ -24,7 +24,7 @@ struct ListRooms: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue {
+    func handle(_ request: Request, caller: Operator) async throws -> JSONValue {
         let numbers = try await store.read { reader in
             try reader.rooms.rooms(after: request.from.map { RoomNumber($0) }, limit: request.limit)
         }

@@ -6,12 +6,12 @@ import Web
 /// until one fails.
 struct ProbeServer: Endpoint {
     static let routes = [Route.post("/_chappe/admin/v1/federation/destinations/{serverName}/probe")]
-    static let authentication = Authentication<Anonymous>.none
+    static let authentication = Authentication<Operator>.administering
     static let rateLimit = RateLimitClass.none
 
     let probe: any ServerProbe
 
-    func handle(_ request: ServerNameRequest, caller: Anonymous) async throws -> JSONValue {
+    func handle(_ request: ServerNameRequest, caller: Operator) async throws -> JSONValue {
         let steps = await probe.probe(request.server)
         return [
             "server_name": .string(request.server.string),

@@ -6,13 +6,14 @@ import Web
 /// `GET /_chappe/admin/v1/users/{name}`: an account, its devices and rooms.
 struct GetUser: Endpoint {
     static let routes = [Route.get("/_chappe/admin/v1/users/{name}")]
-    static let authentication = Authentication<Anonymous>.none
+    static let authentication = Authentication<Operator>.administering
     static let rateLimit = RateLimitClass.none
 
     let accounts: AccountService
+    let addresses: AddressService
     let store: Store
 
-    func handle(_ request: NameRequest, caller: Anonymous) async throws -> JSONValue {
+    func handle(_ request: NameRequest, caller: Operator) async throws -> JSONValue {
         let account = try await accounts.required(request.name)
         let (name, devices, rooms) = try await store.read { reader in
             (
@@ -30,6 +31,8 @@ struct GetUser: Endpoint {
                 return json
             }
         )
+        let emails = try await addresses.addresses(of: account.user)
+        json["emails"] = .array(emails.map { .string($0.address) })
         json["joined_rooms"] = .array(rooms.map { .string($0.string) })
         return json
     }

@@ -6,12 +6,12 @@ import Web
 /// was due.
 struct RetryDestination: Endpoint {
     static let routes = [Route.post("/_chappe/admin/v1/federation/destinations/{serverName}/retry")]
-    static let authentication = Authentication<Anonymous>.none
+    static let authentication = Authentication<Operator>.administering
     static let rateLimit = RateLimitClass.none
 
     let queue: any FederationQueue
 
-    func handle(_ request: ServerNameRequest, caller: Anonymous) async throws -> EmptyResponse {
+    func handle(_ request: ServerNameRequest, caller: Operator) async throws -> EmptyResponse {
         guard try await queue.retry(request.server) else {
             throw MatrixError.notFound("Nothing was ever sent to \(request.server)")
         }

@@ -8,7 +8,7 @@ import Web
 /// Query: `from` (the `next` of the page before), `limit` (100, at most 1,000).
 struct ListDestinations: Endpoint {
     static let routes = [Route.get("/_chappe/admin/v1/federation/destinations")]
-    static let authentication = Authentication<Anonymous>.none
+    static let authentication = Authentication<Operator>.administering
     static let rateLimit = RateLimitClass.none
 
     let queue: any FederationQueue
@@ -23,7 +23,7 @@ struct ListDestinations: Endpoint {
         }
     }
 
-    func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue {
+    func handle(_ request: Request, caller: Operator) async throws -> JSONValue {
         let list = try await queue.destinations(after: request.from, limit: request.limit)
         var response: JSONValue = ["destinations": .array(list.map(Self.json))]
         if list.count == request.limit, let last = list.last { response["next"] = .string(last.server.string) }

@@ -1,0 +1,82 @@
+import Homeserver
+import Store
+import Web
+
+/// What administration endpoints work with.
+public struct AdministrationServices: Sendable {
+    let accounts: AccountService
+    let sessions: SessionService
+    let devices: DeviceService
+    let profiles: ProfileService
+    let addresses: AddressService
+    let rooms: RoomService
+    let store: Store
+    let audit: AuditTrail
+    let clock: any Clock
+    let randomness: any Randomness
+    let keys: any VerifyKeySource
+
+    /// - Parameters:
+    ///   - accounts: Accounts.
+    ///   - sessions: Their sessions.
+    ///   - devices: Their devices.
+    ///   - profiles: What others see of them.
+    ///   - addresses: Their addresses.
+    ///   - rooms: Rooms.
+    ///   - store: Where all is.
+    ///   - audit: Hears of what is done.
+    ///   - clock: Tells the time.
+    ///   - randomness: What tokens are made of.
+    ///   - keys: What the audit trail is signed with.
+    public init(
+        accounts: AccountService, sessions: SessionService, devices: DeviceService, profiles: ProfileService,
+        addresses: AddressService, rooms: RoomService, store: Store, audit: AuditTrail, clock: any Clock,
+        randomness: any Randomness, keys: any VerifyKeySource
+    ) {
+        self.accounts = accounts
+        self.sessions = sessions
+        self.devices = devices
+        self.profiles = profiles
+        self.addresses = addresses
+        self.rooms = rooms
+        self.store = store
+        self.audit = audit
+        self.clock = clock
+        self.randomness = randomness
+        self.keys = keys
+    }
+}
+
+extension Router {
+    /// Adds our own administration endpoints: on the socket for whoever can open it, on other listeners for administrators.
+    ///
+    /// - Parameters:
+    ///   - services: What they work with.
+    ///   - environment: What endpoints have in common; it says whether everybody is an administrator.
+    public func addAdministrationRoutes(_ services: AdministrationServices, in environment: EndpointEnvironment) {
+        add(CreateUser(services: services), in: environment)
+        add(ImportUsers(services: services), in: environment)
+        add(ListUsers(store: services.store), in: environment)
+        add(GetUser(accounts: services.accounts, addresses: services.addresses, store: services.store), in: environment)
+        add(UpdateUser(services: services), in: environment)
+        add(AddUserEmail(services: services), in: environment)
+        add(RemoveUserEmail(services: services), in: environment)
+        add(EndUserSessions(services: services), in: environment)
+        add(EndUserSession(services: services), in: environment)
+        add(ListRooms(rooms: services.rooms, store: services.store), in: environment)
+        add(GetRoom(rooms: services.rooms, store: services.store), in: environment)
+        add(ListTokens(store: services.store, clock: services.clock), in: environment)
+        add(CreateToken(services: services), in: environment)
+        add(RevokeToken(services: services), in: environment)
+        add(ListAudit(audit: services.audit), in: environment)
+        add(ExportAudit(audit: services.audit), in: environment)
+        add(VerifyAudit(audit: services.audit, keys: services.keys), in: environment)
+    }
+}
+
+extension Operator {
+    /// As the audit trail names them.
+    var actor: AuditActor {
+        AuditActor(name: caller?.userID.string ?? AuditActor.socket, address: address, reason: reason)
+    }
+}

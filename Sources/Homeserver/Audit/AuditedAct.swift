@@ -1,0 +1,63 @@
+import Matrix
+
+/// Something that the audit trail tells of. Their names are for good: people search for them.
+public enum AuditedAct: String, Sendable, CaseIterable {
+    /// A session was started.
+    case sessionStart = "session.start"
+    /// Sessions of somebody else were ended.
+    case sessionEnd = "session.end"
+    /// An account was made.
+    case userCreate = "user.create"
+    /// An account's password was replaced.
+    case userPassword = "user.password"
+    /// The name that others see was replaced.
+    case userDisplayName = "user.displayname"
+    /// An address was given to an account.
+    case userEmailAdd = "user.email.add"
+    /// An address was taken from an account.
+    case userEmailRemove = "user.email.remove"
+    /// An account became an administrator's.
+    case userAdmin = "user.admin"
+    /// An account is an administrator's no more.
+    case userUnadmin = "user.unadmin"
+    /// An account was locked.
+    case userLock = "user.lock"
+    /// An account was unlocked.
+    case userUnlock = "user.unlock"
+    /// An account was suspended.
+    case userSuspend = "user.suspend"
+    /// An account's suspension was ended.
+    case userUnsuspend = "user.unsuspend"
+    /// An account was ended.
+    case userDeactivate = "user.deactivate"
+    /// An account that had been ended was opened again.
+    case userReactivate = "user.reactivate"
+    /// A registration token was made.
+    case tokenCreate = "token.create"
+    /// A registration token was revoked.
+    case tokenRevoke = "token.revoke"
+    /// The server's signing keys were read anew.
+    case signingKeysReload = "signing_keys.reload"
+}
+
+/// Who did something, from where, and why they say that they did it.
+public struct AuditActor: Sendable, Hashable {
+    /// A user ID, or ``socket``.
+    public let name: String
+    /// The address they came from; empty for the machine itself.
+    public let address: String
+    /// Why.
+    public let reason: String?
+
+    /// Whoever can open the administration socket of the machine.
+    public static let socket = "socket"
+    /// Whoever knows the secret by which accounts can be made.
+    public static let sharedSecret = "shared_secret"
+
+    /// An actor. Of a reason no more than 1,000 bytes are kept.
+    public init(name: String, address: String, reason: String? = nil) {
+        self.name = name
+        self.address = address
+        self.reason = reason.map { String(decoding: $0.utf8.prefix(1_000).filter { $0 != 0 }, as: UTF8.self) }
+    }
+}
