@@ -13,6 +13,8 @@ rm -f .test/swift-tests*.xml .test/pytest.xml
 "$support/python-venv.sh" .test/venv Tests/integration/requirements.txt || exit 1
 # The server that Chappe must get along with, and that the tests of federation therefore run beside it.
 "$support/python-venv.sh" .test/synapse-venv Tests/integration/requirements-synapse.txt || exit 1
+# The bridge that application services are tested with.
+"$support/python-venv.sh" .test/heisenbridge-venv Tests/integration/requirements-heisenbridge.txt || exit 1
 
 # The one build: it makes the executable too.
 swift build --build-tests -Xswiftc -warnings-as-errors || { echo "0 passed, 1 failed"; exit 1; }
