@@ -70,16 +70,23 @@ public final class ProfileService: Sendable {
 
     /// One field of a user's profile, as an object of that one member.
     ///
+    /// A name or a picture that is not set is left out: before other fields there were, that was the answer, and clients take 404 for a
+    /// user who does not exist.
+    ///
     /// - Throws: 404 `M_NOT_FOUND` for an unknown user, or one without that field.
     public func field(_ name: String, of user: UserID) async throws -> JSON {
         guard user.isLocal(to: serverName) else { return try await remote.profile(of: user, field: name) }
         let number = try await account(of: user)
         let value = try await store.read { try $0.profiles.field(name, of: number) }
-        guard let value else { throw MatrixError.notFound("The profile has no such field") }
+        guard value != nil || name == Self.displayNameField || name == Self.avatarField else {
+            throw MatrixError.notFound("The profile has no such field")
+        }
         var writer = JSONWriter()
         writer.beginObject()
-        writer.key(name)
-        writer.writeRaw(value)
+        if let value {
+            writer.key(name)
+            writer.writeRaw(value)
+        }
         writer.endObject()
         return try JSON(parsing: writer.bytes)
     }

@@ -20,6 +20,17 @@ import Web
         }
     }
 
+    @Test func aNameOrPictureThatIsNotSetIsLeftOut() async throws {
+        try await AccountsServer().run { server in
+            let alice = try await server.register("alice")
+            let avatar = try await server.ask(.get, "profile/\(alice.user)/avatar_url")
+            #expect(avatar.status == 200)
+            #expect(avatar.body.value == [:])
+            let nobody = try await server.ask(.get, "profile/@nobody:chappe.example/avatar_url")
+            #expect(nobody.code == "M_NOT_FOUND")
+        }
+    }
+
     @Test func otherFieldsAreFree() async throws {
         try await AccountsServer().run { server in
             let alice = try await server.register("alice")
