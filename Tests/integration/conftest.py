@@ -24,6 +24,7 @@ def pytest_addoption(parser):
     )
     parser.addoption("--engine", choices=["sqlite", "postgres"], help="only this database engine")
     parser.addoption("--seed", type=int, help="seed of the tests that choose at random")
+    parser.addoption("--steps", type=int, default=100, help="how many steps the tests that run long take")
 
 
 def pytest_configure(config):
@@ -151,3 +152,9 @@ def seed(request):
         value = random.randrange(2**31)
     print(f"--seed {value}")
     return value
+
+
+@pytest.fixture
+def steps(request):
+    """How many steps a test that could run for ever takes."""
+    return request.config.getoption("--steps")

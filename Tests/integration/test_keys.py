@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from harness.clients import path
+from harness.clients import path, register
 from harness.crypto import CrossSigning, DeviceKeys
 
 
@@ -221,3 +221,24 @@ def test_keys_survive_a_restart(own_server, fresh_name):
     claimed = bob.post("keys", "claim", json={"one_time_keys": {alice.user: {alice.device: "signed_curve25519"}}})
     assert len(claimed["one_time_keys"][alice.user][alice.device]) == 1
     assert alice.sync()["device_one_time_keys_count"]["signed_curve25519"] == 2
+
+
+@pytest.mark.only_chappe(reason="how far a server remembers is its own")
+def test_who_came_and_went_is_told_however_much_was_said_since(own_server):
+    """Also by a server that has been restarted, and so remembers nothing: of the timeline a client gets only the end."""
+    alice, bob, carol, dave = (register(own_server, name) for name in ("alice", "bob", "carol", "dave"))
+    room = alice.create_room(preset="public_chat")
+    for other in (bob, carol):
+        other.join(room)
+    since = alice.sync()["next_batch"]
+    bob.leave(room)
+    carol.leave(room)
+    carol.join(room)
+    dave.join(room)
+    for number in range(30):
+        alice.say(room, f"{number}")
+    own_server.kill()
+    own_server.start()
+    lists = alice.sync(since, filter='{"room":{"timeline":{"limit":1}}}')["device_lists"]
+    assert set(lists["changed"]) == {carol.user, dave.user}
+    assert lists["left"] == [bob.user]

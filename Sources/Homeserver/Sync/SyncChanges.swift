@@ -7,6 +7,8 @@ struct SyncChanges: Sendable {
     var events: [RoomNumber: [StoredEvent]] = [:]
     /// Rooms whose state changed otherwise than by an event.
     var resetRooms: Set<RoomNumber> = []
+    /// Users whose memberships changed with those.
+    var resetMembers: Set<UserNumber> = []
     /// Rooms in which the user's own membership changed.
     var ownMemberships: Set<RoomNumber> = []
     var receipts: [RoomNumber: [ReceiptRecord]] = [:]
@@ -35,6 +37,7 @@ struct SyncChanges: Sendable {
                 if subject == user.number { ownMemberships.insert(event.room) }
             case .memberships(let room, let users):
                 resetRooms.insert(room)
+                resetMembers.formUnion(users ?? [])
                 if users?.contains(user.number) ?? true { ownMemberships.insert(room) }
             case .receipt(let receipt):
                 guard rooms.rooms[receipt.room]?.membership == .join else { continue }

@@ -13,10 +13,33 @@ extension SyncService {
         var gone: Set<UserNumber> = []
     }
 
+    /// - Parameter isComplete: Whether all events are in `changes`. A client that is further behind than the journal's tail reaches gets the end of
+    ///   each timeline only; who came and went before that, the memberships say.
     func peopleMet(
-        _ changes: SyncChanges, _ rooms: UserRooms, _ user: Requester, since: StreamPosition
+        _ changes: SyncChanges, _ rooms: UserRooms, _ user: Requester, since: StreamPosition, isComplete: Bool
     ) async throws -> PeopleMet {
-        var met = PeopleMet()
+        var met =
+            isComplete ? try await peopleMet(changes, rooms, user) : try await peopleMet(changes, rooms, since: since)
+        for room in changes.ownMemberships {
+            guard let entry = rooms.rooms[room] else { continue }
+            let members = try await store.read { try $0.memberships.users(in: room, .join) }
+            if entry.membership == .join {
+                if try await isNewlyJoined(entry, true, since) { met.joined.formUnion(members) }
+            } else if entry.membership == .leave || entry.membership == .ban {
+                met.gone.formUnion(members)
+            }
+        }
+        met.joined.remove(user.number)
+        met.gone.remove(user.number)
+        return met
+    }
+
+    /// As events say.
+    private func peopleMet(
+        _ changes: SyncChanges, _ rooms: UserRooms, _ user: Requester
+    ) async throws -> PeopleMet {
+        // Whoever is in a room by another way than an event: whether that is so now is looked up for both.
+        var met = PeopleMet(joined: changes.resetMembers, gone: changes.resetMembers)
         for (room, events) in changes.events where rooms.rooms[room]?.membership == .join {
             for event in events where event.event.type == .member {
                 guard let other = event.event.stateKey.flatMap({ UserID($0.string) }), other != user.id,
@@ -30,17 +53,24 @@ extension SyncService {
                 }
             }
         }
-        for room in changes.ownMemberships {
-            guard let entry = rooms.rooms[room] else { continue }
-            let members = try await store.read { try $0.memberships.users(in: room, .join) }
-            if entry.membership == .join {
-                if try await isNewlyJoined(entry, true, since) { met.joined.formUnion(members) }
-            } else if entry.membership == .leave || entry.membership == .ban {
-                met.gone.formUnion(members)
+        return met
+    }
+
+    /// As memberships say. Who only took another name is named as well.
+    private func peopleMet(
+        _ changes: SyncChanges, _ rooms: UserRooms, since: StreamPosition
+    ) async throws -> PeopleMet {
+        let changed = changes.events.keys.filter { rooms.rooms[$0]?.membership == .join }
+        let memberships = try await store.read { try $0.memberships.changed(in: changed, after: since) }
+        var met = PeopleMet()
+        for (user, membership) in memberships {
+            switch membership {
+            case .join: met.joined.insert(user)
+            case .invite: met.invited.insert(user)
+            case .leave, .ban, .knock: met.gone.insert(user)
             }
         }
-        met.joined.remove(user.number)
-        met.gone.remove(user.number)
+        met.invited.subtract(met.joined)
         return met
     }
 

@@ -164,7 +164,8 @@ extension SyncService {
         response.accountData = changes.accountData.filter { data in
             data.room == nil && request.filter.accountData.allows(type: EventType(data.type), sender: nil)
         }
-        let met = try await peopleMet(changes, rooms, request.user, since: since.position)
+        let met = try await peopleMet(
+            changes, rooms, request.user, since: since.position, isComplete: isComplete)
         try await addPresence(changes.presence.union(met.joined), request, to: &response)
         (response.devicesChanged, response.devicesLeft) = try await deviceLists(changes, met, request.user)
         try await addDevice(

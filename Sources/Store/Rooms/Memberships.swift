@@ -200,6 +200,21 @@ public struct MembershipReader {
         return counts
     }
 
+    /// Whose membership of one of these rooms came after a position, and what it is.
+    public func changed(
+        in rooms: [RoomNumber], after position: StreamPosition
+    ) throws -> [(user: UserNumber, membership: Membership)] {
+        var found: [(user: UserNumber, membership: Membership)] = []
+        try sql.forEach(
+            "SELECT user_num, membership FROM memberships WHERE room_num IN list($1) AND position > $2", rooms.sqlList,
+            position
+        ) { row in
+            guard let membership = Membership(code: try row.int(1)) else { return }
+            found.append((try row.number(0), membership))
+        }
+        return found
+    }
+
     /// Everyone who is joined to a room that `user` is joined to, `user` included.
     public func usersSharingRooms(with user: UserNumber) throws -> [UserNumber] {
         try sql.all(

@@ -194,9 +194,9 @@ class Client:
             assert time.monotonic() < deadline, f"nothing after {seconds} s; last response: {str(response)[:1000]}"
 
 
-def register(server, name: str, password: str = PASSWORD, **options) -> Client:
-    """Makes an account with the m.login.dummy stage, and logs in."""
-    client = Client(server)
+def register(server, name: str, password: str = PASSWORD, client: Client | None = None, **options) -> Client:
+    """Makes an account with the m.login.dummy stage, and logs in: a new client, or this one."""
+    client = client or Client(server)
     body = {"username": name, "password": password, **options}
     challenge = client.request("POST", path("register"), json=body, expect=401).json()
     assert ["m.login.dummy"] in [flow["stages"] for flow in challenge["flows"]], challenge
@@ -205,8 +205,9 @@ def register(server, name: str, password: str = PASSWORD, **options) -> Client:
     return _remember(client, answer)
 
 
-def login(server, user: str, password: str = PASSWORD, device: str | None = None) -> Client:
-    client = Client(server)
+def login(server, user: str, password: str = PASSWORD, device: str | None = None, client: Client | None = None) -> Client:
+    """Logs in: a new client, or this one."""
+    client = client or Client(server)
     body = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": user}, "password": password}
     if device is not None:
         body["device_id"] = device

@@ -52,7 +52,8 @@ extension SlidingSyncService {
         let user = work.request.user
         if work.request.extensions.encryption {
             if let since = moment.since, let news = moment.news {
-                let met = try await sync.peopleMet(news.changes, moment.rooms, user, since: since.position)
+                let met = try await sync.peopleMet(
+                    news.changes, moment.rooms, user, since: since.position, isComplete: news.isComplete)
                 answer.deviceLists = try await sync.deviceLists(news.changes, met, user)
                 answer.keyCountsChanged = news.isComplete && news.changes.hasKeyCounts
             } else {
