@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 from harness.clients import Client, login, register
-from harness.olm_device import Keys, OlmDevice
+from harness.olm_device import Keys, OlmDevice, SlidingOlmDevice
 
 #: How many devices a user may have at once.
 MOST_DEVICES = 3
@@ -140,9 +140,12 @@ class World:
         client = PatientClient(self.server)
         client.revive = self.revive
         known = login(self.server, person.user, device=device, client=client)
-        made = OlmDevice(
-            known, self.room, self, page=self.chance.choice([1, 3, 20]), key_count=self.chance.choice([1, 2, 5]),
-            rotation=self.chance.choice([1, 4, 30]))
+        options = {
+            "page": self.chance.choice([1, 3, 20]), "key_count": self.chance.choice([1, 2, 5]), "rotation": self.chance.choice([1, 4, 30])}
+        if form := self.chance.choice([None, None, "experimental", "accepted"]):
+            made = SlidingOlmDevice(known, self.room, self, form=form, **options)
+        else:
+            made = OlmDevice(known, self.room, self, **options)
         holder = Holder(person, made)
         self.holders.append(holder)
         made.publish()
@@ -171,9 +174,11 @@ class World:
 
     def forget_a_token(self, holder: Holder) -> None:
         """What was said is there, but not where it came from: it is asked for again."""
-        since = holder.device.since
-        holder.device.take(holder.device.sync())
-        holder.device.since = since
+        device = holder.device
+        answer = device.sync()
+        since = device.since
+        device.take(answer)
+        device.since = since
 
     def rename(self, holder: Holder, name: str) -> None:
         device = holder.device.client

@@ -14,6 +14,7 @@ import vodozemac
 
 from .clients import Client, path
 from .crypto import canonical
+from .sliding import Loop, rooms_list
 
 OLM = "m.olm.v1.curve25519-aes-sha2"
 MEGOLM = "m.megolm.v1.aes-sha2"
@@ -152,7 +153,8 @@ class OlmDevice:
         for event in list(self.unread.values()):
             self._read(event)
         self.since = answer["next_batch"]
-        self._replenish(answer.get("device_one_time_keys_count", {}), answer.get("device_unused_fallback_key_types", []))
+        if (counts := answer.get("device_one_time_keys_count")) is not None:
+            self._replenish(counts, answer.get("device_unused_fallback_key_types", []))
         return bool(messages or sections or lists.get("changed") or lists.get("left"))
 
     def catch_up(self) -> None:
@@ -165,9 +167,11 @@ class OlmDevice:
     def _take_room(self, section: dict) -> None:
         timeline = section["timeline"]
         events = timeline["events"]
-        if timeline.get("limited") and self.since is not None and (position := timeline.get("prev_batch")):
-            while position and not (events and events[0]["event_id"] in self.seen):
-                page = self.client.messages(self.room, limit=50, to=self.since, **{"from": position})
+        if timeline.get("limited") and self.seen:
+            position = timeline.get("prev_batch")
+            # What a device has seen has no gaps: where it meets what comes, nothing is missing.
+            while position and not any(event["event_id"] in self.seen for event in events):
+                page = self.client.messages(self.room, limit=50, **{"from": position})
                 events = list(reversed(page["chunk"])) + events
                 position = page.get("end") if page["chunk"] else None
         for event in section.get("state", {}).get("events", []) + events:
@@ -332,6 +336,51 @@ class OlmDevice:
     def _transaction(self) -> str:
         self._transactions += 1
         return f"{self.keys.curve25519[:6]}-{self._transactions}"
+
+
+class SlidingOlmDevice(OlmDevice):
+    """The same by sliding sync, in one of its forms."""
+
+    def __init__(self, *arguments, form: str = "experimental", **options):
+        super().__init__(*arguments, **options)
+        self.loop = Loop(self.client, form)
+        self.messages_since: str | None = None
+
+    def sync(self) -> dict:
+        messages = {"enabled": True, "limit": 100} | ({"since": self.messages_since} if self.messages_since else {})
+        lists = {"all": rooms_list(self.page, [["m.room.member", "*"]])}
+        while True:
+            where, query, body = self.loop.request(
+                lists, pos=self.since, extensions={"to_device": messages, "e2ee": {"enabled": True}})
+            answer = self.client.request(
+                "POST", where, json=body, params={**query, "set_presence": "offline"}, schema=False, expect=(200, 400)).json()
+            if answer.get("errcode") != "M_UNKNOWN_POS":
+                break
+            # A connection is not remembered for ever, and what changed since is not told: everything is asked for again.
+            self.since = None
+            self.outdated.update(self.known)
+            self._note("begins anew")
+        self._note(f"synced from {self.since} to {answer['pos']}: {answer['extensions']}"[:300])
+        return self._as_sync(answer)
+
+    def _as_sync(self, answer: dict) -> dict:
+        """An answer in the form that /sync has."""
+        extensions = answer["extensions"]
+        made = {**extensions["e2ee"], "next_batch": answer["pos"], "to_device": extensions["to_device"]}
+        if room := answer.get("rooms", {}).get(self.room):
+            timeline = {
+                "events": room.get("timeline", []), "limited": room.get("limited") or room.get("initial"),
+                "prev_batch": room.get("prev_batch"),
+            }
+            made["rooms"] = {"join": {self.room: {"timeline": timeline, "state": {"events": room.get("required_state", [])}}}}
+            made["initial"] = room.get("initial", False)
+        return made
+
+    def take(self, answer: dict) -> bool:
+        if answer.get("initial"):
+            self.members = {}
+        self.messages_since = answer["to_device"]["next_batch"]
+        return super().take(answer)
 
 
 def _text(body: bytes) -> str:
