@@ -28,5 +28,6 @@ public enum Schema {
         .appServices,
         .leanRooms,
         .audit,
+        .urlPreviews,
     ]
 }

@@ -11,21 +11,38 @@ struct ThumbnailJob {
     }
 
     let input: Input
-    let key: ThumbnailKey
     let maximumPixels: Int
 
-    func run() throws -> Thumbnail {
+    /// A thumbnail.
+    func thumbnail(_ key: ThumbnailKey) throws -> Thumbnail {
+        try withSource { try make(key, $0) }
+    }
+
+    /// What the picture says of itself.
+    func inspect() throws -> PictureDescription {
+        try withSource { open in
+            let picture = try describe(open)
+            guard let type = Self.types[picture.format] else { throw ThumbnailFailure.notAPicture }
+            // From the fifth on, orientations are of pictures that lie on their side.
+            let isTurned = picture.orientation >= 5
+            return PictureDescription(
+                contentType: type, width: Int(isTurned ? picture.height : picture.width),
+                height: Int(isTurned ? picture.width : picture.height))
+        }
+    }
+
+    private func withSource<T>(_ body: (() -> OpaquePointer?) throws -> T) throws -> T {
         switch input {
-        case .file(let path): try make { chappe_vips_file(path) }
+        case .file(let path): try body { chappe_vips_file(path) }
         case .bytes(let bytes):
-            // libvips reads the bytes where they are, until the end of `make`.
+            // libvips reads the bytes where they are, until the end of `body`.
             try bytes.withUnsafeBytes { buffer in
-                try make { chappe_vips_memory(buffer.baseAddress, buffer.count) }
+                try body { chappe_vips_memory(buffer.baseAddress, buffer.count) }
             }
         }
     }
 
-    private func make(_ open: () -> OpaquePointer?) throws -> Thumbnail {
+    private func make(_ key: ThumbnailKey, _ open: () -> OpaquePointer?) throws -> Thumbnail {
         let picture = try describe(open)
         let pixels = Int(picture.width) * Int(picture.height)
         guard pixels <= maximumPixels else { throw ThumbnailFailure.tooLarge }

@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// JPEG, PNG, GIF and WebP are read, by loaders that are made for files of strangers. Thumbnails are PNG if anything is
 /// transparent, else JPEG; WebP if they move.
-public final class VipsThumbnailer: Thumbnailer {
+public final class VipsThumbnailer: Thumbnailer, PictureInspector {
     /// What is not attempted.
     public struct Limits: Sendable {
         /// The largest picture, in pixels; of one that moves, all frames together.
@@ -53,6 +53,19 @@ public final class VipsThumbnailer: Thumbnailer {
     ///
     /// - Throws: ``LibraryFailure`` where there is no libvips.
     public func thumbnail(of source: BlobSource, sizeBytes: Int64, _ key: ThumbnailKey) async throws -> Thumbnail {
+        try await run(source, sizeBytes) { try $0.thumbnail(key) }
+    }
+
+    /// What a picture says of itself.
+    ///
+    /// - Throws: ``LibraryFailure`` where there is no libvips.
+    public func inspect(_ source: BlobSource, sizeBytes: Int64) async throws -> PictureDescription {
+        try await run(source, sizeBytes) { try $0.inspect() }
+    }
+
+    private func run<T: Sendable>(
+        _ source: BlobSource, _ sizeBytes: Int64, _ work: @escaping @Sendable (ThumbnailJob) throws -> T
+    ) async throws -> T {
         guard sizeBytes <= limits.bytes else { throw ThumbnailFailure.tooLarge }
         let queue = state.withLock { state -> DispatchQueue? in
             guard state.pending < limits.pending else { return nil }
@@ -67,7 +80,7 @@ public final class VipsThumbnailer: Thumbnailer {
         return try await withUnsafeThrowingContinuation { continuation in
             queue.async {
                 guard Self.isReady else { return continuation.resume(throwing: LibraryFailure()) }
-                let result = Result { try ThumbnailJob(input: input, key: key, maximumPixels: pixels).run() }
+                let result = Result { try work(ThumbnailJob(input: input, maximumPixels: pixels)) }
                 chappe_vips_end_job()
                 continuation.resume(with: result)
             }

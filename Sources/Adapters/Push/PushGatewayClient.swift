@@ -37,7 +37,9 @@ public final class PushGatewayClient: PushGateway {
         _ body: [UInt8], at gateway: PushGatewayAddress
     ) async throws(PushGatewayFailure) -> PushGatewayAnswer {
         do {
-            return try await within(milliseconds: Self.timeoutMilliseconds) { [self] in
+            return try await within(
+                milliseconds: Self.timeoutMilliseconds, else: PushGatewayFailure.unreachable("no answer in time")
+            ) { [self] in
                 try await post(body, to: gateway)
             }
         } catch let failure as PushGatewayFailure {
@@ -89,20 +91,4 @@ public final class PushGatewayClient: PushGateway {
 
     /// Ends what is open. No request is sent after.
     public func close() async { await clients.close() }
-
-    /// Does something within that time; the task of `body` is cancelled then, and has ended.
-    private func within<Value: Sendable>(
-        milliseconds: Int64, _ body: @escaping @Sendable () async throws -> Value
-    ) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value.self) { group in
-            group.addTask { try await body() }
-            group.addTask {
-                try await Task.sleep(for: .milliseconds(milliseconds))
-                throw PushGatewayFailure.unreachable("no answer in time")
-            }
-            defer { group.cancelAll() }
-            guard let value = try await group.next() else { throw CancellationError() }
-            return value
-        }
-    }
 }

@@ -141,7 +141,7 @@ extension MediaService {
         return description
     }
 
-    private func newReference() -> MediaReference {
+    func newReference() -> MediaReference {
         // 24 letters and digits of randomness always make a media ID.
         MediaReference(server: serverName, id: MediaID(trusted: randomness.text(24)))
     }

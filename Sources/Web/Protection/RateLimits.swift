@@ -28,6 +28,8 @@ public struct RateLimitClass: Hashable, Sendable, ExpressibleByStringLiteral {
     public static let invite: RateLimitClass = "invite"
     /// Media uploaded.
     public static let upload: RateLimitClass = "upload"
+    /// Previews of web pages.
+    public static let preview: RateLimitClass = "preview"
     /// Searches.
     public static let search: RateLimitClass = "search"
     /// Requests of other servers: by server.
@@ -73,6 +75,7 @@ public struct RateLimits: Sendable {
         .join: Limit(perSecond: 0.5, burst: 20),
         .invite: Limit(perSecond: 0.5, burst: 30),
         .upload: Limit(perSecond: 1, burst: 30),
+        .preview: Limit(perSecond: 1, burst: 30),
         .search: Limit(perSecond: 1, burst: 20),
         .federation: Limit(perSecond: 100, burst: 1000),
         .serverKeys: Limit(perSecond: 5, burst: 100),

@@ -101,6 +101,7 @@ struct Application: Sendable {
         }
         let activity = services.accounts.activity
         let media = services.media
+        let previews = services.previews?.previews
         let accounts = services.accounts
         let selfDestruction = services.users.selfDestruction
         let delayed = services.rooms.delayed
@@ -116,11 +117,13 @@ struct Application: Sendable {
                 logger.error("work from before the stop not resumed", metadata: ["error": "\(error)"])
             }
             async let sweeping: Void = media.run(logger: Logger(label: "chappe.media"))
+            async let forgetting: Void? = previews?.run()
             async let pages: Void = ProgramPages.run()
             async let noting: Void = relations.run()
             await activity.run()
             await pages
             await sweeping
+            await forgetting
             await noting
         }
     }
@@ -155,6 +158,7 @@ struct Application: Sendable {
         }
         await services.traffic?.stop()
         await services.federation?.client.shutDown()
+        await services.previews?.stop()
         do {
             try await services.outside.close()
             try await services.appServices.requests.close()

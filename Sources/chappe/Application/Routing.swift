@@ -150,6 +150,9 @@ struct Routing {
             search: services.found.search, store: services.store, clock: services.clock, in: environment)
         MediaEndpoints(media: services.media, servesLegacy: configuration.media.servesLegacy)
             .register(on: router, in: environment)
+        if let previews = services.previews {
+            router.addPreviewRoutes(previews: previews.previews, in: environment)
+        }
         router.addSyncRoutes(
             sync: services.sync, sliding: services.slidingSync, filters: services.users.filters, in: environment)
     }

@@ -18,6 +18,8 @@ struct Services: Sendable {
     let sync: SyncService
     let slidingSync: SlidingSyncService
     let media: MediaService
+    /// `nil` if there are none.
+    let previews: PreviewServices?
     let found: FindingServices
     /// What goes out to other servers and comes in from them; `nil` if federation is off.
     let traffic: FederationTraffic?
@@ -219,12 +221,15 @@ struct Services: Sendable {
             dehydrated: DehydratedDeviceService(store: store, clock: clock, removal: removal, inboxes: inboxes),
             toDevice: ToDeviceService(store: store, serverName: serverName, clock: clock, outbox: outbox)
         )
+        let pictures = VipsThumbnailer()
         media = MediaService(
             store: store, blobs: try DirectoryBlobStore(directory: configuration.path(configuration.media.store)),
-            thumbnailer: VipsThumbnailer(), remote: federation?.client ?? NoRemoteMedia(), clock: clock,
+            thumbnailer: pictures, remote: federation?.client ?? NoRemoteMedia(), clock: clock,
             scheduler: scheduler, randomness: randomness, serverName: serverName,
             policy: MediaPolicy(maximumUploadBytes: Int64(configuration.media.maximumUploadBytes))
         )
+        previews = try PreviewServices(
+            configuration, store: store, media: media, pictures: pictures, clock: clock)
         sync = SyncService(
             store: store, rooms: rooms, activeUsers: activeUsers,
             users: UserDataSource(

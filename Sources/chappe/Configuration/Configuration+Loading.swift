@@ -126,7 +126,7 @@ extension Configuration {
         self.media = Media(
             store: media.string("store") ?? "media",
             maximumUploadBytes: media.int("max_upload_bytes", in: 1...(1 << 40), default: 100 << 20),
-            previewsURLs: media.bool("url_previews", default: false),
+            previews: Self.previews(media),
             servesLegacy: media.bool("legacy_unauthenticated", default: true)
         )
         media.finish()

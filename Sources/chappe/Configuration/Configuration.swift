@@ -86,7 +86,8 @@ struct Configuration: Sendable {
     struct Media: Sendable {
         var store: String
         var maximumUploadBytes: Int
-        var previewsURLs: Bool
+        /// Of which pages previews are made; `nil`: of none.
+        var previews: PreviewPolicy?
         var servesLegacy: Bool
     }
 
