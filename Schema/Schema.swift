@@ -29,5 +29,6 @@ public enum Schema {
         .leanRooms,
         .audit,
         .urlPreviews,
+        .identityBindings,
     ]
 }

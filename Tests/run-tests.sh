@@ -15,6 +15,8 @@ rm -f .test/swift-tests*.xml .test/pytest.xml
 "$support/python-venv.sh" .test/synapse-venv Tests/integration/requirements-synapse.txt || exit 1
 # The bridge that application services are tested with.
 "$support/python-venv.sh" .test/heisenbridge-venv Tests/integration/requirements-heisenbridge.txt || exit 1
+# An identity server, whose libraries are of another age.
+"$support/python-venv.sh" .test/sydent-venv Tests/integration/requirements-sydent.txt || exit 1
 
 # The one build: it makes the executable too.
 swift build --build-tests -Xswiftc -warnings-as-errors || { echo "0 passed, 1 failed"; exit 1; }

@@ -107,6 +107,20 @@ def own_server(make_server, engine):
 
 
 @pytest.fixture
+def another_server(make_server, engine):
+    """A function that starts a server with settings of its own, `another_server({…})`; it ends with the test."""
+    made: list[Server] = []
+
+    def start(settings: dict | None = None) -> Server:
+        made.append(make_server(engine, settings=settings))
+        return made[-1].start()
+
+    yield start
+    for server in made:
+        server.finish()
+
+
+@pytest.fixture
 def fresh_name():
     """A function that makes user names which no other test uses."""
     return lambda stem="user": f"{stem}{next(_numbers)}"

@@ -208,26 +208,19 @@ def test_what_is_no_address(alice):
 # Where they do not lead
 
 
-def served(make_server, engine, settings, fresh_name):
-    server = make_server(engine, settings=settings).start()
-    return server, register(server, fresh_name())
-
-
-def test_private_addresses(make_server, engine, pages, new, fresh_name):
-    server, alice = served(make_server, engine, {"media": {"url_previews": True}}, fresh_name)
+def test_private_addresses(another_server, pages, new, fresh_name):
+    alice = register(another_server({"media": {"url_previews": True}}), fresh_name())
     before = len(pages.asked)
     port = pages.url.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254", "0.0.0.0", "[fd00::1]"):
         assert preview(alice, f"http://{host}:{port}/", expect=403)["errcode"] == "M_FORBIDDEN", host
     assert len(pages.asked) == before
-    server.finish()
 
 
-def test_a_redirect_to_a_private_address(make_server, engine, pages, new, fresh_name):
+def test_a_redirect_to_a_private_address(another_server, pages, new, fresh_name):
     # The proxy is the internet: what it answers comes from outside, what it leads to does not.
     with web.running() as internet:
-        server, alice = served(
-            make_server, engine, {"media": {"url_previews": True}, "outbound": {"proxy": internet.url}}, fresh_name)
+        alice = register(another_server({"media": {"url_previews": True}, "outbound": {"proxy": internet.url}}), fresh_name())
         internet.put("http://public.example/", "<title>Outside</title>")
         assert preview(alice, "http://PUBLIC.example./")["og:title"] == "Outside"
         before = len(pages.asked)
@@ -241,34 +234,30 @@ def test_a_redirect_to_a_private_address(make_server, engine, pages, new, fresh_
         internet.put("http://public.example/two", "<title>Outside</title><img src=image.png>")
         assert preview(alice, "http://public.example/two") == {"og:title": "Outside"}
         assert len(pages.asked) == before
-        server.finish()
 
 
-def test_lists_of_addresses(make_server, engine, pages, new, fresh_name):
+def test_lists_of_addresses(another_server, pages, new, fresh_name):
     folder = new()
     good = pages.put(folder + "/good/page", "<title>Good</title>")
     bad = pages.put(folder + "/good/bad/page", "<title>Bad</title>")
     other = pages.put(folder + "/other", "<title>Other</title>")
     lists = {"allow": [f"http://127.0.0.1:*{folder}/good/"], "deny": [f"{pages.url}*/bad/", "*.evil.example", "evil.example"]}
     settings = {**OPEN, "media": {"url_previews": True, "preview": lists}}
-    server, alice = served(make_server, engine, settings, fresh_name)
+    alice = register(another_server(settings), fresh_name())
     assert preview(alice, good)["og:title"] == "Good"
     for url in (bad, other, good.replace("/good/", "/good/x/../bad/"), "http://www.EVIL.example/", "http://evil.example/"):
         assert preview(alice, url, expect=403)["errcode"] == "M_FORBIDDEN", url
     assert preview(alice, pages.redirect(folder + "/good/redirect", other), expect=403)["errcode"] == "M_FORBIDDEN"
     assert pages.times(folder + "/other") == 0
-    server.finish()
 
 
-def test_the_rate_is_limited(make_server, engine, pages, new, fresh_name):
+def test_the_rate_is_limited(another_server, pages, new, fresh_name):
     limits = {"enabled": True, "preview": {"per_second": 0.01, "burst": 2}}
-    server, alice = served(make_server, engine, {**OPEN, "rate_limits": limits}, fresh_name)
+    alice = register(another_server({**OPEN, "rate_limits": limits}), fresh_name())
     url = pages.put(new(), "<title>T</title>")
     assert [preview(alice, url, expect=(200, 429)).get("errcode") for _ in range(3)] == [None, None, "M_LIMIT_EXCEEDED"]
-    server.finish()
 
 
-def test_there_are_none_unless_asked_for(make_server, engine, pages, fresh_name):
-    server, alice = served(make_server, engine, {"outbound": {"allow_private_addresses": True}}, fresh_name)
+def test_there_are_none_unless_asked_for(another_server, pages, fresh_name):
+    alice = register(another_server({"outbound": {"allow_private_addresses": True}}), fresh_name())
     assert preview(alice, pages.url, expect=404)["errcode"] == "M_UNRECOGNIZED"
-    server.finish()

@@ -24,17 +24,9 @@ ABSENT = {
     "getWellknownPolicy": "this server is no policy server",
 }
 
-#: What is still to come; a test that passes all the same fails, so that this list stays true.
-MISSING = {
-    "bind3PID": "identity servers", "unbind3pidFromAccount": "identity servers",
-}
-
-
 def operations():
     for operation in served_operations("client-server"):
-        missing = MISSING.get(operation.name)
-        marks = [pytest.mark.xfail(strict=True, reason=f"not there yet: {missing}")] if missing else []
-        yield pytest.param(operation, id=operation.name, marks=marks)
+        yield pytest.param(operation, id=operation.name)
 
 
 @pytest.fixture(scope="module")

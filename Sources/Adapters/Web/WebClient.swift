@@ -1,38 +1,19 @@
 import AsyncHTTPClient
 import Homeserver
-import Logging
 import NIOCore
-import NIOHTTP1
-import NameLookup
 
-/// Gets web pages that anybody may have named.
-///
-/// The name is looked up here, and the connection made to the address that was found good: another look-up could have another answer.
-/// Redirects are not followed: where they lead is for the caller to decide, and is looked up anew. Nothing is asked for compressed, so that
-/// what arrives is as long as it seems.
+/// Gets web pages that anybody may have named. Nothing is asked for compressed, so that what arrives is as long as it seems.
 public final class WebClient: WebFetcher {
-    private let addresses: PermittedAddresses
-    private let clients: PinnedClients
+    private let requests: PermittedRequests
     private let userAgent: String
 
-    /// Addresses of one host are tried up to this many.
-    private static let maximumAddresses = 3
     private static let maximumHeaderBytes = 32 << 10
 
     /// - Parameters:
-    ///   - names: Looks names up.
-    ///   - allowsPrivateAddresses: Whether pages may be in one's own network.
-    ///   - verifiesTLS: Whether certificates are verified. Only tests say no.
-    ///   - proxy: An HTTP proxy, host and port.
+    ///   - requests: Makes the requests.
     ///   - userAgent: Who this is, as the pages' servers are told.
-    ///   - clock: Tells the time.
-    ///   - logger: Told of what cannot be closed.
-    public init(
-        names: any NameResolver, allowsPrivateAddresses: Bool, verifiesTLS: Bool, proxy: (host: String, port: Int)?,
-        userAgent: String, clock: any Clock, logger: Logger
-    ) {
-        addresses = PermittedAddresses(names: names, allowsPrivate: allowsPrivateAddresses, usesProxy: proxy != nil)
-        clients = PinnedClients(verifiesTLS: verifiesTLS, proxy: proxy, clock: clock, logger: logger)
+    public init(requests: PermittedRequests, userAgent: String) {
+        self.requests = requests
         self.userAgent = userAgent
     }
 
@@ -55,47 +36,20 @@ public final class WebClient: WebFetcher {
     private func get(
         _ address: WebAddress, _ accepts: String, _ languages: String?, _ deadline: NIODeadline
     ) async throws -> WebAnswer {
-        let resolved: ResolvedAddresses?
-        do { resolved = try await addresses.find(address.host) } catch {
-            switch error {
-            case .privateAddress: throw WebFailure.forbiddenAddress
-            case .name(let failure): throw WebFailure.unreachable("\(failure)")
-            }
-        }
         var request = HTTPClientRequest(url: address.description)
         request.headers.add(name: "User-Agent", value: userAgent)
         request.headers.add(name: "Accept", value: accepts)
         request.headers.add(name: "Accept-Encoding", value: "identity")
         if let languages { request.headers.add(name: "Accept-Language", value: languages) }
-        var found: [InternetAddress?] = [nil]
-        if let resolved { found = Array(resolved.addresses.prefix(Self.maximumAddresses)) }
-        var failure = WebFailure.unreachable("no address")
-        for internet in found {
-            do {
-                return try await send(request, to: address.host, internet, deadline)
-            } catch let error as CancellationError {
-                throw error
-            } catch let error as WebFailure {
-                throw error
-            } catch {
-                failure = .unreachable("\(error)")
-            }
-        }
-        throw failure
-    }
-
-    private func send(
-        _ request: HTTPClientRequest, to host: String, _ address: InternetAddress?, _ deadline: NIODeadline
-    ) async throws -> WebAnswer {
-        let lease = try clients.lease(host: host, address: address)
-        let response = try await lease.client.execute(request, deadline: deadline)
+        let answer = try await requests.send(request, to: address.host, deadline: deadline)
+        let response = answer.response
         let headers = response.headers.map { (name: $0.name.lowercased(), value: $0.value) }
         guard headers.reduce(0, { $0 + $1.name.utf8.count + $1.value.utf8.count }) <= Self.maximumHeaderBytes else {
             throw WebFailure.unreachable("too long a head")
         }
         let encoding = headers.first { $0.name == "content-encoding" }?.value.lowercased() ?? "identity"
         guard encoding == "identity" else { throw WebFailure.unreachable("compressed without being asked to") }
-        let body = ArrivingBody(response.body, lease, deadline)
+        let body = ArrivingBody(response.body, answer.lease, deadline)
         return WebAnswer(status: Int(response.status.code), headers: headers) { try await body.next() }
     }
 
@@ -103,9 +57,6 @@ public final class WebClient: WebFetcher {
     public func utf8(_ text: [UInt8], in characterSet: String) -> [UInt8]? {
         CharacterConversion.utf8(text, in: characterSet)
     }
-
-    /// Ends what is open. No request is sent after.
-    public func close() async { await clients.close() }
 }
 
 /// The body of an answer, from a server that may be slow, but not for ever. There is one reader at a time, as ``WebAnswer`` has it.

@@ -11,6 +11,7 @@ struct DeactivateAccount: Endpoint {
 
     let accounts: AccountService
     let interactive: InteractiveAuthentication
+    let identity: IdentityService
 
     struct Request: RequestDecodable {
         let erase: Bool
@@ -30,7 +31,8 @@ struct DeactivateAccount: Endpoint {
         try await accounts.deactivate(caller.user, erase: request.erase) { [interactive] writer in
             try interactive.finish(authorization, in: writer)
         }
-        // No account has identifiers that an identity server would have to forget.
-        return ["id_server_unbind_result": "success"]
+        // What could not be unbound now will be later.
+        let isUnbound = try await identity.unbindAll(of: caller.user)
+        return ["id_server_unbind_result": isUnbound ? "success" : "no-support"]
     }
 }

@@ -10,9 +10,14 @@ struct CreateRoom: Endpoint {
 
     let rooms: RoomService
     let appServices: AppServices
+    let invitations: AddressInvitations
+
+    /// As many as a page of a client's form could hold: each is two requests to an identity server.
+    private static let maximumAddresses = 20
 
     struct Request: RequestDecodable {
         let aliasLocalpart: String?
+        let addresses: [AddressInvitation]
         var room = NewRoom()
 
         init(from input: RequestInput) throws {
@@ -39,9 +44,12 @@ struct CreateRoom: Endpoint {
                     content: try state.required("content", as: .rawObject)
                 )
             }
-            if let invites = try body.optional("invite_3pid", as: .rawArray), invites.count > 0 {
-                throw MatrixError(400, "M_THREEPID_DENIED", "Invitations by e-mail or telephone are not possible here")
+            let addresses = try body.optional("invite_3pid", as: .array(of: .object)) ?? []
+            guard addresses.count <= CreateRoom.maximumAddresses else {
+                throw MatrixError.invalidParameter(
+                    "No more than \(CreateRoom.maximumAddresses) addresses are invited at once")
             }
+            self.addresses = try addresses.map { try AddressInvitation($0) }
         }
     }
 
@@ -67,6 +75,9 @@ struct CreateRoom: Endpoint {
             try appServices.checkMayChange(alias, by: caller.appServiceID)
             room.alias = alias
         }
-        return Response(roomID: try await rooms.create(room, by: Requester(caller)), alias: room.alias)
+        for address in request.addresses { try invitations.check(address) }
+        let created = try await rooms.create(room, by: Requester(caller))
+        await invitations.invite(request.addresses, toNew: created, by: Requester(caller))
+        return Response(roomID: created, alias: room.alias)
     }
 }

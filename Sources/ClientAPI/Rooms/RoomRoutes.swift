@@ -8,33 +8,36 @@ public struct RoomEndpoints: Sendable {
     let rendering: EventWriting
     let delayed: DelayedEventService
     let appServices: AppServices
+    let invitations: AddressInvitations
 
     /// - Parameters:
     ///   - rooms: The rooms.
     ///   - delayed: Events that are sent later.
     ///   - store: The store.
     ///   - clock: Tells the time.
+    ///   - invitations: Invites by address.
     ///   - appServices: Services that may have aliases for themselves.
     public init(
         rooms: RoomService, delayed: DelayedEventService, store: Store, clock: any Clock,
-        appServices: AppServices = .none
+        invitations: AddressInvitations, appServices: AppServices = .none
     ) {
         self.rooms = rooms
         self.delayed = delayed
         self.appServices = appServices
+        self.invitations = invitations
         rendering = EventWriting(store: store, clock: clock)
     }
 
     /// Adds the endpoints that create, enter, leave, change and read rooms.
     public func register(on router: Router, in environment: EndpointEnvironment) {
-        router.add(CreateRoom(rooms: rooms, appServices: appServices), in: environment)
+        router.add(CreateRoom(rooms: rooms, appServices: appServices, invitations: invitations), in: environment)
         router.add(UpgradeRoom(rooms: rooms), in: environment)
         router.add(GetJoinedRooms(rooms: rooms), in: environment)
         router.add(GetMutualRooms(rooms: rooms), in: environment)
 
         router.add(JoinRoom(rooms: rooms), in: environment)
         router.add(KnockOnRoom(rooms: rooms), in: environment)
-        router.add(InviteUser(rooms: rooms), in: environment)
+        router.add(InviteUser(rooms: rooms, invitations: invitations), in: environment)
         router.add(LeaveRoom(rooms: rooms), in: environment)
         router.add(ForgetRoom(rooms: rooms), in: environment)
         router.add(KickUser(rooms: rooms), in: environment)

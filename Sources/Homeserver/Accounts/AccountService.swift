@@ -286,6 +286,7 @@ public final class AccountService: Sendable {
     public func deactivate(
         _ user: UserNumber, erase: Bool, alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
     ) async throws {
+        let now = clock.now
         let userID = try await store.write { [removal] writer -> UserID in
             try alongside(writer)
             guard let account = try writer.read.accounts.account(user) else {
@@ -302,6 +303,7 @@ public final class AccountService: Sendable {
             try writer.loginTokens.deleteAll(of: user)
             try writer.openIDTokens.deleteAll(of: user)
             try writer.addresses.removeAll(of: user)
+            try writer.identityBindings.endAll(of: user, now: now)
             try removal.removeAll(of: user, in: writer)
             removal.forget(user, in: writer)
             return account.userID

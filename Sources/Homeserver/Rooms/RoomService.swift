@@ -55,6 +55,7 @@ public final class RoomService: Sendable {
     let defaultVersion: RoomVersion
     /// What is needed to reach other servers; `nil` for a server that is alone.
     let federation: RoomFederation?
+    let invitationKeys: (any InvitationKeys)?
     /// Who enters rooms through other servers.
     let entering = RoomGate()
     /// Rooms that are being entered.
@@ -91,11 +92,13 @@ public final class RoomService: Sendable {
     ///   - aliases: The directory of aliases.
     ///   - activeUsers: Who is using their client.
     ///   - federation: What is needed to reach other servers; `nil` for a server that is alone.
+    ///   - invitationKeys: Knows whether identity servers' keys still count; `nil`: they always do.
     public init(
         store: Store, clock: any Clock, randomness: any Randomness, serverName: ServerName,
         signingKey: any SigningKeySource,
         defaultVersion: RoomVersion, profiles: any MemberProfiles, aliases: any RoomAliases,
-        activeUsers: ActiveUsers, federation: RoomFederation? = nil, logger: Logger
+        activeUsers: ActiveUsers, federation: RoomFederation? = nil, invitationKeys: (any InvitationKeys)? = nil,
+        logger: Logger
     ) {
         services = RoomWriterServices(
             store: store, clock: clock, randomness: randomness, serverName: serverName, signingKeys: signingKey,
@@ -107,6 +110,7 @@ public final class RoomService: Sendable {
         self.activeUsers = activeUsers
         self.defaultVersion = defaultVersion
         self.federation = federation
+        self.invitationKeys = invitationKeys
         store.journal.listen { [weak self] entries in self?.follow(entries) }
     }
 

@@ -118,12 +118,14 @@ struct Application: Sendable {
             }
             async let sweeping: Void = media.run(logger: Logger(label: "chappe.media"))
             async let forgetting: Void? = previews?.run()
+            async let unbinding: Void = accounts.identity.run()
             async let pages: Void = ProgramPages.run()
             async let noting: Void = relations.run()
             await activity.run()
             await pages
             await sweeping
             await forgetting
+            await unbinding
             await noting
         }
     }
@@ -159,6 +161,7 @@ struct Application: Sendable {
         await services.traffic?.stop()
         await services.federation?.client.shutDown()
         await services.previews?.stop()
+        await services.identityClient.close()
         do {
             try await services.outside.close()
             try await services.appServices.requests.close()

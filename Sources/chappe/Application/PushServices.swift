@@ -17,14 +17,10 @@ struct PushServices: Sendable {
 
     init(
         _ configuration: Configuration, rooms: RoomService, unread: UnreadCounts, judges: RuleJudges,
-        ignored: IgnoredUsers, clock: any Clock, scheduler: any Scheduler
+        ignored: IgnoredUsers, clock: any Clock, scheduler: any Scheduler, names: any NameResolver
     ) throws {
         let store = rooms.store
         let outbound = configuration.outbound
-        let names: AresResolver
-        do { names = try AresResolver() } catch {
-            throw CommandFailure("names cannot be looked up: \(error)")
-        }
         let logger = Logger(label: "chappe.push")
         let users = PushUsers(store: store)
         pushers = PusherService(

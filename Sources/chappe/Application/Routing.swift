@@ -85,6 +85,10 @@ struct Routing {
             // Where clients looked before there was an endpoint for it.
             wellKnown["org.matrix.msc4143.rtc_foci"] = .array(configuration.rtcTransports.map(\.json))
         }
+        // Clients cannot go where the address is one of the inner network's.
+        if let server = configuration.identityServers?.first(where: { $0.url.hasPrefix("https://") }) {
+            wellKnown["m.identity_server"] = ["base_url": .string(server.url)]
+        }
         return ServerFeatures(
             defaultRoomVersion: configuration.defaultRoomVersion,
             allowsAddressChanges: services.accounts.addresses.sendsMail, publicBaseURL: configuration.publicBaseURL,
@@ -115,7 +119,7 @@ struct Routing {
             registration: accounts.registration, appServices: accounts.appServices, in: environment)
         router.addAccountRoutes(
             accounts: accounts.accounts, interactive: accounts.interactive, registration: accounts.registration,
-            addresses: accounts.addresses, in: environment
+            addresses: accounts.addresses, identity: accounts.identity, in: environment
         )
         router.addAdministrationRoutes(
             accounts: accounts.accounts, devices: accounts.devices, audit: services.audit, in: environment)
@@ -125,7 +129,7 @@ struct Routing {
         let delayed = services.rooms.delayed
         RoomEndpoints(
             rooms: services.rooms.rooms, delayed: delayed, store: services.store, clock: services.clock,
-            appServices: accounts.appServices.services
+            invitations: services.invitations, appServices: accounts.appServices.services
         )
         .register(on: router, in: environment)
         router.addDelayedEventRoutes(delayed: delayed, in: environment)

@@ -4,6 +4,7 @@ import FederationOutbound
 import Homeserver
 import Logging
 import Matrix
+import NameLookup
 import Store
 
 /// The services of a running server, each made of what it needs.
@@ -13,6 +14,7 @@ struct Services: Sendable {
     let store: Store
     let accounts: AccountServices
     let rooms: RoomServices
+    let invitations: AddressInvitations
     let users: UserServices
     let keys: KeyServices
     let sync: SyncService
@@ -31,6 +33,7 @@ struct Services: Sendable {
     /// `nil` if federation is off.
     let federation: FederationServices?
     let outside: OutsideRequests
+    let identityClient: IdentityClient
     let pushes: PushServices
     let appServices: AppServiceTraffic
 
@@ -51,6 +54,7 @@ struct Services: Sendable {
         let sessions: SessionService
         let interactive: InteractiveAuthentication
         let addresses: AddressService
+        let identity: IdentityService
         let registration: RegistrationService
         let singleSignOn: SingleSignOn?
         let guests: GuestDeparture
@@ -121,6 +125,22 @@ struct Services: Sendable {
         federation = try FederationServices(
             configuration, store: store, clock: clock, randomness: randomness, signingKeys: signingKeys)
 
+        outside = OutsideRequests(
+            verifiesTLS: configuration.outbound.verifiesTLSOutsideFederation,
+            proxy: configuration.outbound.proxy?.address,
+            logger: Logger(label: "chappe.outside")
+        )
+        let names: AresResolver
+        do { names = try AresResolver() } catch {
+            throw CommandFailure("names cannot be looked up: \(error)")
+        }
+        let identity = IdentityClient(
+            configured: outside,
+            others: PermittedRequests(
+                configuration, names: names, clock: clock, logger: Logger(label: "chappe.identity")),
+            logger: Logger(label: "chappe.identity"))
+        identityClient = identity
+
         let requests = OutsideRequests(
             verifiesTLS: configuration.outbound.verifiesTLSOutsideFederation, proxy: nil, idleSeconds: 60,
             logger: Logger(label: "chappe.app_services"))
@@ -148,6 +168,7 @@ struct Services: Sendable {
                 RoomFederation(
                     remote: $0.client, policyServers: $0.client, keys: $0.keys, scheduler: scheduler)
             },
+            invitationKeys: IdentityKeys(servers: configuration.identityServers ?? [], transport: identity),
             logger: Logger(label: "chappe.rooms")
         )
         let roomServers = federation.map { _ in RoomServers(store: store, serverName: serverName) }
@@ -167,17 +188,14 @@ struct Services: Sendable {
             queries: queries
         )
         found = Self.finding(configuration, rooms, scheduler)
-        outside = OutsideRequests(
-            verifiesTLS: configuration.outbound.verifiesTLSOutsideFederation,
-            proxy: configuration.outbound.proxy?.address,
-            logger: Logger(label: "chappe.outside")
-        )
         let removal = DeviceRemoval(hooks: [DeviceKeyRemoval()]) { [weak activeUsers] user in
             activeUsers?.sessionsChanged(of: user)
         }
         accounts = try Self.accounts(
             configuration, store, clock, randomness, rooms, removal, federation?.client ?? UnreachableServers(),
-            outside, appServices, provision, audit)
+            outside, identity, appServices, provision, signingKeys, audit)
+        invitations = AddressInvitations(
+            rooms: rooms, identity: accounts.identity, profiles: StoredProfiles(store: store))
 
         let pushRules = PushRulesService(store: store)
         let accountData = AccountDataService(store: store, pushRules: pushRules)
@@ -191,7 +209,7 @@ struct Services: Sendable {
         let unread = UnreadCounts(store: store, judges: judges)
         pushes = try PushServices(
             configuration, rooms: rooms, unread: unread, judges: judges, ignored: ignored, clock: clock,
-            scheduler: scheduler)
+            scheduler: scheduler, names: names)
         users = UserServices(
             filters: FilterService(store: store), accountData: accountData, tags: TagService(store: store),
             receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,
@@ -228,8 +246,8 @@ struct Services: Sendable {
             scheduler: scheduler, randomness: randomness, serverName: serverName,
             policy: MediaPolicy(maximumUploadBytes: Int64(configuration.media.maximumUploadBytes))
         )
-        previews = try PreviewServices(
-            configuration, store: store, media: media, pictures: pictures, clock: clock)
+        previews = PreviewServices(
+            configuration, store: store, media: media, pictures: pictures, names: names, clock: clock)
         sync = SyncService(
             store: store, rooms: rooms, activeUsers: activeUsers,
             users: UserDataSource(
@@ -284,7 +302,8 @@ struct Services: Sendable {
     private static func accounts(
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
         _ rooms: RoomService, _ removal: DeviceRemoval, _ remote: any RemoteProfiles, _ outside: OutsideRequests,
-        _ appServices: AppServices, _ provision: any Provision, _ audit: AuditTrail
+        _ identity: IdentityClient, _ appServices: AppServices, _ provision: any Provision,
+        _ signingKeys: SigningKeyring, _ audit: AuditTrail
     ) throws -> AccountServices {
         let serverName = configuration.serverName
         let activity = DeviceActivity(store: store)
@@ -319,6 +338,9 @@ struct Services: Sendable {
             }
         return AccountServices(
             activity: activity, accounts: accounts, sessions: sessions, interactive: interactive, addresses: addresses,
+            identity: IdentityService(
+                servers: configuration.identityServers, transport: identity, store: store, clock: clock,
+                serverName: serverName, signingKey: signingKeys, logger: Logger(label: "chappe.identity")),
             registration: RegistrationService(
                 store: store, clock: clock, randomness: randomness,
                 policy: RegistrationPolicy(

@@ -137,6 +137,8 @@ extension Configuration {
         trustedProxies = node.has("trusted_proxies") ? node.strings("trusted_proxies") : ["127.0.0.1", "::1"]
         appServices = node.strings("app_services")
 
+        let identity = node.mappings("identity_servers").compactMap { Self.identityServer(of: $0) }
+        identityServers = node.has("identity_servers") ? identity : nil
         mail = Mail(node.mapping("mail"), serverName: serverName)
         let calls = node.mapping("calls")
         turn = Turn(calls.mapping("turn"))

@@ -27,6 +27,8 @@ struct Configuration: Sendable {
     var trustedProxies: [String]
     var appServices: [String]
     var mail: Mail?
+    /// Who is asked whose an address is, and clients are told of the first; `nil`: whoever users name.
+    var identityServers: [IdentityServer]?
     var turn: Turn?
     var rtcTransports: [RTCTransport]
     var captcha: Captcha?

@@ -3,9 +3,11 @@ import AdminAPI
 import ClientAPI
 import Database
 import Homeserver
+import Logging
 import Matrix
 import Store
 import TestSupport
+import Testing
 import Web
 
 /// Everything about accounts, wired as the server wires it, over a temporary database.
@@ -80,6 +82,10 @@ struct AccountsServer {
         router.addRegistrationRoutes(registration: registrations, in: environment)
         router.addAccountRoutes(
             accounts: accounts, interactive: interactive, registration: registrations, addresses: addresses,
+            identity: IdentityService(
+                servers: [], transport: NoIdentityServers(), store: store, clock: clock, serverName: serverName,
+                signingKey: try #require(SigningKey(seed: [UInt8](repeating: 7, count: 32), version: "1")),
+                logger: Logger(label: "test")),
             in: environment
         )
         router.addDeviceRoutes(

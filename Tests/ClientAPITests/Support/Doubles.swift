@@ -93,3 +93,10 @@ final class NotedMail: Mailer {
         return line.map { String($0.trimmingPrefix("https://matrix.chappe.example")) }
     }
 }
+
+/// A network without identity servers.
+struct NoIdentityServers: IdentityTransport {
+    func ask(
+        _ url: String, isConfigured: Bool, authorization: String?, body: [UInt8]?
+    ) async -> (status: Int, body: [UInt8])? { nil }
+}

@@ -4,6 +4,7 @@ import copy
 
 import httpx
 import pytest
+from harness import web
 from harness.pdus import SigningKey
 from harness.rooms import agree, becomes, content_of, invited, membership
 
@@ -71,3 +72,21 @@ def test_an_address_of_the_same_server(alice, carol, identity, pair):
     becomes(alice, room, carol.user, "invite")
     carol.join(room)
     becomes(alice, room, carol.user, "join")
+
+
+def test_a_key_that_does_not_count_any_more(alice, bob, identity):
+    room = alice.create_room(preset="private_chat")
+    with web.running() as pages:
+        url = pages.url + "/isvalid"
+        key = {"public_key": identity.public, "key_validity_url": url}
+        alice.set_state(room, "m.room.third_party_invite", {"display_name": "b...@example", **key, "public_keys": [key]}, key="three")
+        invitation = {"room_id": room, "sender": alice.user, "signed": statement(identity, bob, "three")}
+        for answer in ('{"valid": false}', "nonsense"):
+            pages.put("/isvalid", answer, "application/json")
+            bind(bob, [invitation])
+            assert membership(alice, room, bob.user) is None
+        (asked, _), *_ = pages.asked
+        assert httpx.URL(asked).params["public_key"] == identity.public
+        pages.put("/isvalid", '{"valid": true}', "application/json")
+        assert bind(bob, [invitation]).status_code == 200
+        becomes(alice, room, bob.user, "invite")

@@ -52,7 +52,12 @@ class MailServer:
 
 
 def link_in(mail: EmailMessage) -> str:
-    return re.search(r"http\S*", mail.get_content())[0]
+    return re.search(r"http\S*", text_of(mail))[0]
+
+
+def text_of(mail: EmailMessage) -> str:
+    """What it says, as plain text."""
+    return mail.get_body(("plain",)).get_content()
 
 
 def parts(link: str) -> tuple[str, dict[str, str]]:

@@ -1,4 +1,5 @@
 import Matrix
+import RoomEngine
 import Store
 
 /// An invitation of somebody who was known by an address only, and now is known to be a user.
@@ -64,6 +65,7 @@ extension RoomService {
         guard let token = invite.signed["token"]?.string,
             let original = try await view.event(StateKey(.thirdPartyInvite, token))
         else { throw MatrixError.forbidden("The room knows no such invitation") }
+        try await checkKeys(of: invite, original.event.content)
         var thirdParty: JSONValue = ["signed": invite.signed.value]
         thirdParty["display_name"] = original.event.content["display_name"]?.value
         let content: JSONValue = ["membership": "invite", "third_party_invite": thirdParty]
@@ -75,4 +77,18 @@ extension RoomService {
             try await inviteRemotely(invite.target, draft, to: number)
         }
     }
+
+    /// The server that lets somebody in on an identity server's word asks whether its key still counts; no other does, so that all servers
+    /// decide the same.
+    private func checkKeys(of invite: ThirdPartyInvite, _ original: JSON) async throws {
+        guard let invitationKeys else { return }
+        let uses = ThirdPartySignature.uses(invite.signed, keysOf: original)
+        for use in uses.prefix(Self.maximumKeys) {
+            guard let url = use.validityURL else { return }
+            if await invitationKeys.isValid(use.key, at: url) { return }
+        }
+        throw MatrixError.forbidden("The identity server's key does not count, or cannot be asked about")
+    }
+
+    private static let maximumKeys = 3
 }
