@@ -132,6 +132,7 @@ def write(tmp_path: Path, text: str) -> Path:
         ("server_name: a.example\nmedia:\n  preview: {languages: [\"fr, en\"]}\n", ["line 3", "media.preview.languages"]),
         ("server_name: a.example\nidentity_servers: [{name: a b, url: x}]\n", ["identity_servers[0].name", "identity_servers[0].url"]),
         ("server_name: a.example\nidentity_servers: [{url: https://a}]\n", ["identity_servers[0].name", "missing"]),
+        ("server_name: a.example\nmail:\n  notifications: {delay: 1}\n", ["line 3", "delay_seconds"]),
         ("server_name: a.example\nlisteners:\n  - {bind: 127.0.0.1, prot: 1}\n", ["line 3", "prot", "port"]),
         ("server_name: a.example\ncache_byte: 1\n", ["line 2", "cache_byte", "cache_bytes"]),
         ("server_name: a.example\nrate_limits: {message: {burst: many}}\n", ["line 2", "rate_limits.message.burst"]),

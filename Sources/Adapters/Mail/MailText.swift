@@ -3,33 +3,46 @@ import Matrix
 
 /// A mail as it goes over the wire.
 ///
-/// [RFC 5322](https://www.rfc-editor.org/rfc/rfc5322), one part of text in base64, so that no line is too long and no dot too many.
+/// [RFC 5322](https://www.rfc-editor.org/rfc/rfc5322), parts of text in base64, so that no line is too long and no dot too many.
 enum MailText {
     /// The whole message, with CRLF at the ends of lines.
     ///
     /// - Parameters:
     ///   - mail: The message.
     ///   - sender: The sender's address.
-    ///   - identifier: What no other message has.
+    ///   - identifier: What no other message has: letters and digits.
     ///   - now: The time, in milliseconds since 1970.
     static func of(_ mail: Mail, from sender: EmailAddress, identifier: String, now: Int64) -> [UInt8] {
-        let head = [
+        var head = [
             "From: \(sender)", "To: \(mail.recipient)", "Subject: \(encodedWord(mail.subject))", "Date: \(date(now))",
             "Message-ID: <\(identifier)@\(sender.domain)>", "MIME-Version: 1.0",
-            "Content-Type: text/plain; charset=utf-8",
-            "Content-Transfer-Encoding: base64",
             // Nobody wants to know that the recipient is on holiday.
             "Auto-Submitted: auto-generated",
         ]
-        let lines = mail.text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n")
-        let body = Base64.padded(Array(lines.utf8))
-        var text = head.joined(separator: "\r\n") + "\r\n\r\n"
-        var rest = body[...]
+        // A line has 998 bytes at most; that of who has the longest of all names and addresses stands in the text only.
+        if let address = mail.unsubscribe, address.utf8.count <= 900 {
+            // RFC 8058: mail programs have a button for it.
+            head += ["List-Unsubscribe: <\(address)>", "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
+        }
+        let text = part("text/plain", mail.text)
+        guard let html = mail.html else { return Array((head.joined(separator: "\r\n") + "\r\n" + text).utf8) }
+        // Base64 has no "=" before its end, and no line of it begins with "--".
+        let boundary = "=_\(identifier)"
+        head.append("Content-Type: multipart/alternative; boundary=\"\(boundary)\"")
+        let body = [text, part("text/html", html)].map { "--\(boundary)\r\n\($0)" }.joined(separator: "\r\n")
+        return Array((head.joined(separator: "\r\n") + "\r\n\r\n\(body)\r\n--\(boundary)--\r\n").utf8)
+    }
+
+    /// A text with the lines that say what it is.
+    private static func part(_ type: String, _ content: String) -> String {
+        var text = "Content-Type: \(type); charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        let lines = content.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n")
+        var rest = Base64.padded(Array(lines.utf8))[...]
         while !rest.isEmpty {
             text += rest.prefix(76) + "\r\n"
             rest = rest.dropFirst(76)
         }
-        return Array(text.utf8)
+        return text
     }
 
     /// [RFC 2047](https://www.rfc-editor.org/rfc/rfc2047), where it is needed.

@@ -348,6 +348,11 @@ public final class AddressService: Sendable {
         try await store.write { writer in
             try alongside(writer)
             try writer.addresses.remove(address.string, of: user)
+            // What goes there goes with it.
+            for pusher in try writer.read.pushers.pushers(of: user)
+            where pusher.kind.utf8.elementsEqual("email".utf8) && EmailAddress(pusher.pushKey) == address {
+                try writer.pushers.delete(appID: pusher.appID, pushKey: pusher.pushKey, of: user)
+            }
         }
     }
 }

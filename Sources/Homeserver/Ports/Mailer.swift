@@ -6,12 +6,20 @@ public struct Mail: Sendable, Hashable {
     public let subject: String
     /// The text, lines.
     public let text: String
+    /// The same as HTML, if it is written so too.
+    public let html: String?
+    /// Where who gets it says that they want no more of the kind, with a POST and no questions: an address in ASCII.
+    public let unsubscribe: String?
 
     /// A message.
-    public init(to recipient: EmailAddress, subject: String, text: String) {
+    public init(
+        to recipient: EmailAddress, subject: String, text: String, html: String? = nil, unsubscribe: String? = nil
+    ) {
         self.recipient = recipient
         self.subject = subject
         self.text = text
+        self.html = html
+        self.unsubscribe = unsubscribe
     }
 }
 

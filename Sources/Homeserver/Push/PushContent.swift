@@ -15,6 +15,15 @@ struct PushContent: Sendable {
         return counts.values.reduce(0) { $0 + $1.total.notification }
     }
 
+    /// Whether what is said in a room is for its members' devices only. Of rooms that this server is not in, nobody knows.
+    func isEncrypted(_ room: RoomID) async throws -> Bool {
+        do {
+            return try await rooms.view(try await rooms.number(of: room)).event(StateKey(.encryption)) != nil
+        } catch let error as MatrixError where error.status == 404 {
+            return true
+        }
+    }
+
     /// What is told of an event; `nil` if it need not be told any more: it was redacted, has been read, or is an invitation that does not
     /// stand any more.
     ///

@@ -11,6 +11,7 @@ public struct PushFollower: JournalFollower {
     private let ignored: IgnoredUsers
     private let users: PushUsers
     private let sender: PushSender
+    private let mail: MailSender?
     private let clock: any Clock
 
     /// What a pusher has to tell at most: of more than that, the oldest is of no interest any more.
@@ -21,14 +22,17 @@ public struct PushFollower: JournalFollower {
     ///   - ignored: Knows whose messages nobody wants to be told of.
     ///   - users: Who has pushers.
     ///   - sender: Told when there is something to send.
+    ///   - mail: Told too; `nil` where no mail is sent.
     public init(
-        store: Store, judges: RuleJudges, ignored: IgnoredUsers, users: PushUsers, sender: PushSender, clock: any Clock
+        store: Store, judges: RuleJudges, ignored: IgnoredUsers, users: PushUsers, sender: PushSender,
+        mail: MailSender? = nil, clock: any Clock
     ) {
         self.store = store
         self.judges = judges
         self.ignored = ignored
         self.users = users
         self.sender = sender
+        self.mail = mail
         self.clock = clock
     }
 
@@ -59,10 +63,13 @@ public struct PushFollower: JournalFollower {
         guard !found.isEmpty else { return nil }
         let pushes = found
         let told = Set(pushes.map(\.user))
-        return { [sender] writer in
+        return { [sender, mail] writer in
             for push in pushes { try writer.pendingPushes.add(push.push, of: push.user, happened: push.happened) }
             for user in told { try writer.pendingPushes.trim(user, to: Self.maximumWaiting) }
-            writer.sql.onCommit { sender.wake(Array(told)) }
+            writer.sql.onCommit {
+                sender.wake(Array(told))
+                mail?.wake(Array(told))
+            }
         }
     }
 

@@ -12,17 +12,20 @@ public final class PusherService: Sendable {
     private let clock: any Clock
     private let users: PushUsers
     private let allowsLoopback: Bool
+    private let sendsMail: Bool
 
     /// - Parameters:
     ///   - store: Where pushers are kept.
     ///   - clock: Tells the time.
     ///   - users: Who has pushers.
     ///   - allowsLoopback: Whether a gateway may be on this machine, and then without TLS.
-    public init(store: Store, clock: any Clock, users: PushUsers, allowsLoopback: Bool) {
+    ///   - sendsMail: Whether users are told of what they have not read by mail, if they want.
+    public init(store: Store, clock: any Clock, users: PushUsers, allowsLoopback: Bool, sendsMail: Bool = false) {
         self.store = store
         self.clock = clock
         self.users = users
         self.allowsLoopback = allowsLoopback
+        self.sendsMail = sendsMail
     }
 
     /// A user's pushers.
@@ -35,9 +38,10 @@ public final class PusherService: Sendable {
     /// - Parameter keepsOthers: Whether other users' pushers of the same installation stay.
     /// - Throws: 400 `M_INVALID_PARAM` for one that breaks a rule, `M_RESOURCE_LIMIT_EXCEEDED` for too many.
     public func set(_ pusher: PusherRecord, keepsOthers: Bool) async throws {
-        try check(pusher)
+        let isMail = try check(pusher)
         let now = clock.now
         try await store.write { [users] writer in
+            if isMail { try Self.checkAddress(of: pusher, writer.read) }
             let isKnown = { (known: PusherRecord) in
                 known.appID.utf8.elementsEqual(pusher.appID.utf8)
                     && known.pushKey.utf8.elementsEqual(pusher.pushKey.utf8)
@@ -65,8 +69,12 @@ public final class PusherService: Sendable {
         }
     }
 
-    private func check(_ pusher: PusherRecord) throws {
-        guard pusher.kind.utf8.elementsEqual("http".utf8) else {
+    /// Refuses what breaks a rule.
+    ///
+    /// - Returns: Whether it sends mail.
+    private func check(_ pusher: PusherRecord) throws -> Bool {
+        let isMail = pusher.kind.utf8.elementsEqual("email".utf8)
+        guard pusher.kind.utf8.elementsEqual("http".utf8) || isMail && sendsMail else {
             throw MatrixError.invalidParameter("This server knows no pushers of this kind")
         }
         let lengths = [
@@ -81,10 +89,19 @@ public final class PusherService: Sendable {
             throw MatrixError.invalidParameter("app_id and pushkey must not be empty")
         }
         guard pusher.data.count <= 16_384 else { throw MatrixError(413, .tooLarge, "data is too large") }
+        if isMail { return true }
         guard let address = try JSON(parsing: pusher.data)["url"]?.string.flatMap({ PushGatewayAddress($0) }),
             address.isSecure || allowsLoopback
         else {
             throw MatrixError.invalidParameter("data.url must be an https address that ends in /_matrix/push/v1/notify")
         }
+        return false
+    }
+
+    /// Mail goes to addresses only that the user has shown to be theirs.
+    private static func checkAddress(of pusher: PusherRecord, _ reader: StoreReader) throws {
+        guard let address = EmailAddress(pusher.pushKey),
+            try reader.addresses.owner(of: address.string) == pusher.user
+        else { throw MatrixError(400, "M_THREEPID_NOT_FOUND", "The account does not have this address") }
     }
 }

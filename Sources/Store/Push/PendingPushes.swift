@@ -56,7 +56,7 @@ public struct PendingPushReader {
         }
     }
 
-    /// The pushers that have something to tell, with their `data`: those of some users, or of all.
+    /// The pushers that have something to tell to a gateway, with their `data`: those of some users, or of all.
     public func waiting(of users: [UserNumber]? = nil) throws -> [(key: PusherKey, data: [UInt8])] {
         func decode(_ row: Row) throws -> (key: PusherKey, data: [UInt8]) {
             (
@@ -69,7 +69,7 @@ public struct PendingPushReader {
     }
 
     private static let found = """
-        SELECT user_num, app_id, push_key, data FROM pushers WHERE EXISTS (
+        SELECT user_num, app_id, push_key, data FROM pushers WHERE kind = 'http' AND EXISTS (
             SELECT 1 FROM pending_pushes WHERE pending_pushes.user_num = pushers.user_num
                 AND pending_pushes.app_id = pushers.app_id AND pending_pushes.push_key = pushers.push_key)
         """

@@ -9,6 +9,9 @@ import Store
 struct PushServices: Sendable {
     let pushers: PusherService
     let sender: PushSender
+    /// `nil` where no mail is sent.
+    let mail: MailSender?
+    let unsubscription: Unsubscription
     private let cursor: JournalCursor
     private let gateway: PushGatewayClient
 
@@ -17,14 +20,27 @@ struct PushServices: Sendable {
 
     init(
         _ configuration: Configuration, rooms: RoomService, unread: UnreadCounts, judges: RuleJudges,
-        ignored: IgnoredUsers, clock: any Clock, scheduler: any Scheduler, names: any NameResolver
+        ignored: IgnoredUsers, clock: any Clock, scheduler: any Scheduler, randomness: any Randomness,
+        names: any NameResolver, signingKeys: SigningKeyring
     ) throws {
         let store = rooms.store
         let outbound = configuration.outbound
         let logger = Logger(label: "chappe.push")
         let users = PushUsers(store: store)
+        let schedule = configuration.mail?.notifications
+        let mailer = try schedule == nil ? nil : SMTPMailer(configuration, clock: clock, randomness: randomness)
         pushers = PusherService(
-            store: store, clock: clock, users: users, allowsLoopback: outbound.allowsPrivateAddresses)
+            store: store, clock: clock, users: users, allowsLoopback: outbound.allowsPrivateAddresses,
+            sendsMail: mailer != nil)
+        unsubscription = Unsubscription(
+            store: store, pushers: pushers, keyring: signingKeys, baseURL: configuration.browserURL)
+        if let mailer, let schedule {
+            mail = MailSender(
+                store: store, rooms: rooms, unread: unread, mailer: mailer, schedule: schedule,
+                unsubscription: unsubscription, clock: clock, scheduler: scheduler, logger: logger)
+        } else {
+            mail = nil
+        }
         gateway = PushGatewayClient(
             names: names, allowsPrivateAddresses: outbound.allowsPrivateAddresses,
             verifiesTLS: outbound.verifiesTLSOutsideFederation, proxy: outbound.proxy?.address, clock: clock,
@@ -35,18 +51,21 @@ struct PushServices: Sendable {
         cursor = JournalCursor(
             .push,
             follower: PushFollower(
-                store: store, judges: judges, ignored: ignored, users: users, sender: sender, clock: clock),
+                store: store, judges: judges, ignored: ignored, users: users, sender: sender, mail: mail,
+                clock: clock),
             store: store, scheduler: scheduler, logger: Logger(label: "chappe.journal"))
     }
 
     /// Goes on where the server stopped.
     func start() async throws {
         try await sender.start()
+        try await mail?.start()
         try await cursor.start()
     }
 
     func stop() async {
         await cursor.stop()
+        await mail?.stop(withinMilliseconds: Self.graceMilliseconds)
         await sender.stop(withinMilliseconds: Self.graceMilliseconds)
         // What a slow gateway has not answered by now is told again by the next process.
         await gateway.close()
@@ -64,6 +83,7 @@ struct PushServices: Sendable {
                 "failed_total", "counter", "Attempts that are repeated: the gateway did not answer.", counts.failed)
             + metric("rejected_total", "counter", "Push keys that a gateway has rejected.", counts.rejected)
             + metric("dropped_total", "counter", "Notifications that a push gateway refuses.", counts.dropped)
+            + metric("mails_total", "counter", "Mails about what users have not read.", mail?.sentCount ?? 0)
             + metric("waiting", "gauge", "Pushers that have something to tell.", counts.waiting)
     }
 }

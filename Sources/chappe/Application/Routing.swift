@@ -169,7 +169,8 @@ struct Routing {
         router.addTypingRoutes(typing: users.typing, presence: users.presence, in: environment)
         router.addPresenceRoutes(presence: users.presence, in: environment)
         router.addPushRuleRoutes(rules: users.pushRules, in: environment)
-        router.addPusherRoutes(pushers: users.pushers, in: environment)
+        router.addPusherRoutes(
+            pushers: users.pushers, unsubscription: services.pushes.unsubscription, in: environment)
         router.addNotificationRoutes(
             history: users.notifications, store: services.store, clock: services.clock, in: environment)
         router.addDirectoryRoutes(

@@ -209,7 +209,7 @@ struct Services: Sendable {
         let unread = UnreadCounts(store: store, judges: judges)
         pushes = try PushServices(
             configuration, rooms: rooms, unread: unread, judges: judges, ignored: ignored, clock: clock,
-            scheduler: scheduler, names: names)
+            scheduler: scheduler, randomness: randomness, names: names, signingKeys: signingKeys)
         users = UserServices(
             filters: FilterService(store: store), accountData: accountData, tags: TagService(store: store),
             receipts: ReceiptService(store: store, clock: clock), typing: typing, presence: presence,

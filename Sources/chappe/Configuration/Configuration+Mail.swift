@@ -29,8 +29,22 @@ extension Configuration.Mail {
         // A server that is named by its address has no domain that mail could come from.
         let address = EmailAddress(written ?? "noreply@\(serverName?.host ?? "")")
         if written != nil, address == nil { node.refuse("from", "is no mail address") }
+        notifications = Self.notifications(node.mapping("notifications"))
         node.finish()
         guard let sender = address ?? EmailAddress("noreply@localhost"), hasServer else { return nil }
         from = sender
+    }
+
+    private static func notifications(_ node: ConfigurationNode) -> MailSchedule? {
+        let isOn = node.bool("enabled", default: true)
+        func milliseconds(_ name: String, from least: Int, default seconds: Int) -> Int64 {
+            1_000 * Int64(node.int(name, in: least...2_592_000, default: seconds))
+        }
+        let schedule = MailSchedule(
+            delayMilliseconds: milliseconds("delay_seconds", from: 0, default: 600),
+            pauseMilliseconds: milliseconds("pause_seconds", from: 1, default: 600),
+            longestPauseMilliseconds: milliseconds("longest_pause_seconds", from: 1, default: 86_400))
+        node.finish()
+        return isOn ? schedule : nil
     }
 }

@@ -105,6 +105,8 @@ struct Configuration: Sendable {
         var password: String?
         var passwordFile: String?
         var from: EmailAddress
+        /// When users who want it are told by mail what they have not read; `nil`: never.
+        var notifications: MailSchedule?
     }
 
     /// The relays of calls.

@@ -29,11 +29,42 @@ import Testing
             lines.prefix(9) == [
                 "From: chappe@ministry.example", "To: bob@example.org", "Subject: Hello",
                 "Date: Tue, 14 Nov 2023 22:13:20 +0000", "Message-ID: <id@ministry.example>", "MIME-Version: 1.0",
-                "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64",
-                "Auto-Submitted: auto-generated",
+                "Auto-Submitted: auto-generated", "Content-Type: text/plain; charset=utf-8",
+                "Content-Transfer-Encoding: base64",
             ])
         #expect(lines[9] == "")
         #expect(try body(lines) == "One\r\n.\r\nDeux é\r\n")
+    }
+
+    @Test func twoPartsAndAWayOut() throws {
+        let mail = Mail(
+            to: try #require(EmailAddress("bob@example.org")), subject: "Hello", text: "Text", html: "<p>é</p>",
+            unsubscribe: "https://ministry.example/x")
+        let sender = try #require(EmailAddress("chappe@ministry.example"))
+        let text = String(decoding: MailText.of(mail, from: sender, identifier: "id", now: Self.now), as: UTF8.self)
+        #expect(
+            text.hasSuffix(
+                """
+                Auto-Submitted: auto-generated
+                List-Unsubscribe: <https://ministry.example/x>
+                List-Unsubscribe-Post: List-Unsubscribe=One-Click
+                Content-Type: multipart/alternative; boundary="=_id"
+
+                --=_id
+                Content-Type: text/plain; charset=utf-8
+                Content-Transfer-Encoding: base64
+
+                VGV4dA==
+
+                --=_id
+                Content-Type: text/html; charset=utf-8
+                Content-Transfer-Encoding: base64
+
+                PHA+w6k8L3A+
+
+                --=_id--
+
+                """.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n")))
     }
 
     @Test func noLineIsTooLongOrBeginsWithADot() throws {
