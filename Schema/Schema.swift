@@ -30,5 +30,9 @@ public enum Schema {
         .audit,
         .urlPreviews,
         .identityBindings,
+        .threadSubscriptionOrder,
+        .stickyEvents,
+        .retention,
+        .serverNotices,
     ]
 }

@@ -23,6 +23,10 @@ public final class Store: Sendable {
     private let membershipListeners = Mutex<[@Sendable (MembershipChange) -> Void]>([])
     /// In which rooms events relate to others.
     let relatedRooms = RelatedRooms()
+    /// Until when events stick.
+    public let stickiness = Stickiness()
+    /// Which events are still to be told.
+    public let lifetimes = EventLifetimes()
     /// Who asked to be forgotten.
     public let erasedUsers: ErasedUsers
 
@@ -43,6 +47,14 @@ public final class Store: Sendable {
         for join in try await store.read({ try $0.graph.partialJoins() }) {
             store.partial.withLock { $0[join.room] = join }
         }
+        var last = RoomNumber(.min)
+        while true {
+            let wishes = try await store.read { [last] in try $0.retention.wishes(after: last, limit: 1_000) }
+            for wish in wishes { store.lifetimes.set(wish.retention, of: wish.room) }
+            guard let end = wishes.last?.room, wishes.count == 1_000 else { break }
+            last = end
+        }
+        if let end = try await store.read({ try $0.stickyEvents.lastExpiry() }) { store.stickiness.extend(to: end) }
         return store
     }
 

@@ -218,7 +218,7 @@ def test_typing(alice, bob, form):
 
 @pytest.mark.only_chappe(reason="how an extension that the server does not have is answered is our own promise")
 def test_unknown_extensions_are_left_out(alice, form):
-    answer = Loop(alice, form).sync(extensions={"io.element.msc4308.thread_subscriptions": {"enabled": True}, "typing": {}, "receipts": None})
+    answer = Loop(alice, form).sync(extensions={"org.example.unheard_of": {"enabled": True}, "typing": {}, "receipts": None})
     assert answer["extensions"] == {}
 
 

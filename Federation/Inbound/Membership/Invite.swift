@@ -10,6 +10,7 @@ struct Invite: Endpoint {
     static let rateLimit: RateLimitClass = .federation
 
     let rooms: RoomService
+    let limiter: RateLimiter
 
     struct Request: RequestDecodable {
         let roomID: RoomID
@@ -34,6 +35,7 @@ struct Invite: Endpoint {
                 400, .incompatibleRoomVersion, "This server does not know rooms of version \(request.version)",
                 extra: ["room_version": .string(request.version)])
         }
+        try limiter.admitInvitation(request.event, to: request.roomID)
         let event = try await rooms.takeInvite(
             request.event, id: request.eventID, in: request.roomID, version: version, strippedState: request.state,
             from: caller.name)
@@ -49,15 +51,28 @@ struct InviteFirstVersion: Endpoint {
     static let rateLimit: RateLimitClass = .federation
 
     let rooms: RoomService
+    let limiter: RateLimiter
 
     typealias Request = MembershipHandover
 
     func handle(_ request: MembershipHandover, caller: RemoteServer) async throws -> SignedInvite {
+        try limiter.admitInvitation(request.event, to: request.roomID)
         let state = request.event["unsigned"]?["invite_room_state"]?.elements.prefix(100)
         let event = try await rooms.takeInvite(
             request.event, id: request.eventID, in: request.roomID, version: .v1,
             strippedState: state.map { Array($0) } ?? [], from: caller.name)
         return SignedInvite(event: event, isFirstVersion: true)
+    }
+}
+
+extension RateLimiter {
+    /// Counts an invitation that another server brings.
+    ///
+    /// - Throws: ``MatrixError`` 429 with `retry_after_ms`.
+    fileprivate func admitInvitation(_ event: JSON, to room: RoomID) throws {
+        guard let sender = event["sender"]?.string, let target = event["state_key"]?.string.flatMap({ UserID($0) })
+        else { return }
+        try admitInvitations(of: [target], to: room, by: .named(ExactString(sender)))
     }
 }
 

@@ -12,7 +12,7 @@ extension Router {
         add(SendLeaveFirstVersion(rooms: rooms), in: environment)
         add(MakeKnock(rooms: rooms), in: environment)
         add(SendKnock(rooms: rooms), in: environment)
-        add(Invite(rooms: rooms), in: environment)
-        add(InviteFirstVersion(rooms: rooms), in: environment)
+        add(Invite(rooms: rooms, limiter: environment.rateLimiter), in: environment)
+        add(InviteFirstVersion(rooms: rooms, limiter: environment.rateLimiter), in: environment)
     }
 }

@@ -109,6 +109,14 @@ struct CatchUp: Sendable {
         }
         // After it has left nothing concerns a server any more, until it comes back.
         var end = min(through, left ?? through)
+        // Of what it has missed, that which sticks is not left to be asked for.
+        var sticky: [OutgoingItem] = []
+        for event in try await loader.offers.ends.sticky(in: room) {
+            guard let position = event.position, position > after, position <= end,
+                try await loader.routes.concerns(server, event)
+            else { continue }
+            sticky.append(OutgoingItem(position: position, content: .event(event)))
+        }
         while true {
             let page = try await store.read { [end] reader in
                 try reader.outgoing(from: loader.serverName).newest(
@@ -118,7 +126,10 @@ struct CatchUp: Sendable {
             for reference in page where items.isEmpty || extremities.contains(reference.event) {
                 if let item = try await concerning(reference) { items.append(item) }
             }
-            guard items.isEmpty, page.count == Self.newestEvents, let last = page.last else { return items }
+            guard items.isEmpty, page.count == Self.newestEvents, let last = page.last else {
+                let told = Set(items.map(\.position))
+                return sticky.filter { !told.contains($0.position) } + items
+            }
             end = StreamPosition(last.position.rawValue - 1)
         }
     }

@@ -16,7 +16,11 @@ struct EndOffers: Sendable {
         var offers: [ServerName: [EventNumber]] = [:]
         let servers = servers.filter(routes.accepts)
         guard !servers.isEmpty else { return offers }
-        for end in try await ends.ends(of: room) {
+        // What sticks is for all who are there, however long ago they came.
+        for event in try await ends.sticky(in: room) {
+            for server in servers { offers[server, default: []].append(event.number) }
+        }
+        for end in try await ends.ends(of: room) where !(offers.values.first?.contains(end.event.number) ?? false) {
             let told = try await routes.destinations(of: end.event)
             for server in servers where server != end.origin && !told.contains(server) {
                 offers[server, default: []].append(end.event.number)

@@ -94,7 +94,7 @@ actor JournalDispatcher {
                 for server in try await servers(interestedIn: user) { batch.presence[server, default: []].insert(user) }
             case .memberships(let room, let users):
                 batch.add(try await offers.offers(in: room, users: users, store), at: entry.position)
-            case .accountData, .toDevice, .deviceListView, .oneTimeKeys: continue
+            case .accountData, .toDevice, .deviceListView, .oneTimeKeys, .threadSubscription: continue
             }
         }
     }

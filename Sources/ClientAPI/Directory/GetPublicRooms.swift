@@ -6,6 +6,7 @@ import Web
 struct GetPublicRooms: Endpoint {
     static let routes: [Route] = .client(.get, "/publicRooms")
     static let authentication: Authentication<Caller?> = .optional
+    static let rateLimit: RateLimitClass = .search
 
     let publicRooms: PublicRoomsService
     /// Whether the directory is shown to those who are not logged in.

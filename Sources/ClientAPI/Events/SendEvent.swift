@@ -19,6 +19,8 @@ struct SendEvent: Endpoint {
         let transactionID: String?
         let content: JSON
         let delay: Int64?
+        /// For how long it sticks, in milliseconds.
+        let stickyMilliseconds: Int64?
         /// When it was sent, as an application service says.
         let timestamp: String?
 
@@ -28,6 +30,7 @@ struct SendEvent: Endpoint {
             transactionID = input.request.pathParameters["txnId"]
             content = try input.body.json
             delay = try input.delay()
+            stickyMilliseconds = try input.stickyMilliseconds()
             timestamp = try input.query("ts", as: .string)
         }
     }
@@ -37,12 +40,13 @@ struct SendEvent: Endpoint {
         if let delay = request.delay {
             let id = try await delayed.add(
                 request.type, stateKey: nil, content: request.content, transaction: request.transactionID,
-                to: request.roomID, by: Requester(caller), delay: delay)
+                stickyMilliseconds: request.stickyMilliseconds, to: request.roomID, by: Requester(caller), delay: delay)
             return ["delay_id": .string(id)]
         }
         let event = try await rooms.send(
             request.type, content: request.content, transactionID: request.transactionID,
-            timestamp: try caller.timestamp(request.timestamp), to: request.roomID, by: Requester(caller)
+            timestamp: try caller.timestamp(request.timestamp), stickyMilliseconds: request.stickyMilliseconds,
+            to: request.roomID, by: Requester(caller)
         )
         return ["event_id": .string(event.string)]
     }

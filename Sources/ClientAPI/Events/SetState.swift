@@ -13,6 +13,7 @@ struct SetState: Endpoint {
 
     let rooms: RoomService
     let delayed: DelayedEventService
+    let limiter: RateLimiter
 
     struct Request: RequestDecodable {
         let roomID: RoomID
@@ -20,6 +21,8 @@ struct SetState: Endpoint {
         let key: String
         let content: JSON
         let delay: Int64?
+        /// For how long it sticks, in milliseconds.
+        let stickyMilliseconds: Int64?
         /// When it was sent, as an application service says.
         let timestamp: String?
 
@@ -29,21 +32,28 @@ struct SetState: Endpoint {
             key = input.request.pathParameters["stateKey"] ?? ""
             content = try input.body.json
             delay = try input.delay()
+            stickyMilliseconds = try input.stickyMilliseconds()
             timestamp = try input.query("ts", as: .string)
         }
     }
 
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
         try caller.checkNotSuspended()
+        if request.type == .member, request.content["membership"]?.string == "invite",
+            let target = UserID(request.key), !caller.isExemptFromRateLimits
+        {
+            try limiter.admitInvitations(of: [target], to: request.roomID, by: .user(caller.userNumber))
+        }
         if let delay = request.delay {
             let id = try await delayed.add(
-                request.type, stateKey: request.key, content: request.content, transaction: nil, to: request.roomID,
-                by: Requester(caller), delay: delay)
+                request.type, stateKey: request.key, content: request.content, transaction: nil,
+                stickyMilliseconds: request.stickyMilliseconds, to: request.roomID, by: Requester(caller), delay: delay)
             return ["delay_id": .string(id)]
         }
         let event = try await rooms.setState(
             request.type, key: request.key, content: request.content,
-            timestamp: try caller.timestamp(request.timestamp), in: request.roomID, by: Requester(caller)
+            timestamp: try caller.timestamp(request.timestamp), stickyMilliseconds: request.stickyMilliseconds,
+            in: request.roomID, by: Requester(caller)
         )
         return ["event_id": .string(event.string)]
     }

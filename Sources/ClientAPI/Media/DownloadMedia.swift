@@ -9,6 +9,7 @@ struct DownloadMedia: Endpoint {
         [Route].client(.get, "/media/download/{serverName}/{mediaId}", versions: ["v1"])
         + [Route].client(.get, "/media/download/{serverName}/{mediaId}/{fileName}", versions: ["v1"])
     static let authentication = Authentication<Caller>.allowingGuests
+    static let rateLimit: RateLimitClass = .download
 
     let media: MediaService
 

@@ -6,6 +6,7 @@ import Web
 struct GetThumbnail: Endpoint {
     static let routes = [Route].client(.get, "/media/thumbnail/{serverName}/{mediaId}", versions: ["v1"])
     static let authentication = Authentication<Caller>.allowingGuests
+    static let rateLimit: RateLimitClass = .download
 
     let media: MediaService
 

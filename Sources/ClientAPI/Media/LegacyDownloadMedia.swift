@@ -10,6 +10,7 @@ struct LegacyDownloadMedia: Endpoint {
         [Route].media(.get, "/download/{serverName}/{mediaId}")
         + [Route].media(.get, "/download/{serverName}/{mediaId}/{fileName}")
     static let authentication = Authentication<Anonymous>.none
+    static let rateLimit: RateLimitClass = .download
 
     let media: MediaService
     let isServed: Bool

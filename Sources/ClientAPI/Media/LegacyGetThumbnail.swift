@@ -7,6 +7,7 @@ import Web
 struct LegacyGetThumbnail: Endpoint {
     static let routes = [Route].media(.get, "/thumbnail/{serverName}/{mediaId}")
     static let authentication = Authentication<Anonymous>.none
+    static let rateLimit: RateLimitClass = .download
 
     let media: MediaService
     let isServed: Bool

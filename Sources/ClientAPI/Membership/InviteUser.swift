@@ -7,10 +7,12 @@ import Web
 struct InviteUser: Endpoint {
     static let routes = [Route].client(.post, "/rooms/{roomId}/invite")
     static let authentication = Authentication<Caller>.required
-    static let rateLimit = RateLimitClass.invite
+    // Counted by who invites, by room and by who is invited.
+    static let rateLimit = RateLimitClass.standard
 
     let rooms: RoomService
     let invitations: AddressInvitations
+    let limiter: RateLimiter
 
     struct Request: RequestDecodable {
         let roomID: RoomID
@@ -38,8 +40,14 @@ struct InviteUser: Endpoint {
         try caller.checkNotSuspended()
         switch request.invited {
         case .user(let user):
+            if !caller.isExemptFromRateLimits {
+                try limiter.admitInvitations(of: [user], to: request.roomID, by: .user(caller.userNumber))
+            }
             try await rooms.invite(user, to: request.roomID, by: Requester(caller), reason: request.reason)
         case .address(let address):
+            if !caller.isExemptFromRateLimits {
+                try limiter.admit(.user(caller.userNumber), as: .invite)
+            }
             try await invitations.invite(address, to: request.roomID, by: Requester(caller), reason: request.reason)
         }
         return EmptyResponse()

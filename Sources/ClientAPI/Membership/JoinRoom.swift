@@ -10,6 +10,7 @@ struct JoinRoom: Endpoint {
     static let rateLimit = RateLimitClass.join
 
     let rooms: RoomService
+    let limiter: RateLimiter
 
     struct Request: RequestDecodable {
         let room: RoomReference
@@ -36,6 +37,9 @@ struct JoinRoom: Endpoint {
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
         try caller.checkNotSuspended()
         let found = try await request.room.resolve(rooms, via: request.via)
+        if !caller.isExemptFromRateLimits, try await rooms.mustBeEnteredRemotely(found.room) {
+            try limiter.admit(.user(caller.userNumber), as: .joinRemote)
+        }
         if caller.isGuest { try await rooms.checkGuestAccess(found.room) }
         try await rooms.join(found.room, via: found.servers, by: Requester(caller), extra: request.extra)
         return ["room_id": .string(found.room.string)]

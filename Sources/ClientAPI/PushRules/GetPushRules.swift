@@ -4,7 +4,7 @@ import Web
 
 /// [GET /pushrules/](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3pushrules): the caller's push rules.
 struct GetPushRules: Endpoint {
-    static let routes: [Route] = .client(.get, "/pushrules/") + .client(.get, "/pushrules")
+    static let routes: [Route] = .client(.get, "/pushrules/")
     static let authentication: Authentication<Caller> = .required
 
     let rules: PushRulesService
@@ -21,7 +21,7 @@ struct GetPushRules: Endpoint {
 /// [GET /pushrules/global/](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv3pushrulesglobal): the caller's push rules
 /// without the name of their scope.
 struct GetGlobalPushRules: Endpoint {
-    static let routes: [Route] = .client(.get, "/pushrules/global/") + .client(.get, "/pushrules/global")
+    static let routes: [Route] = .client(.get, "/pushrules/global/")
     static let authentication: Authentication<Caller> = .required
 
     let rules: PushRulesService
@@ -35,8 +35,7 @@ struct GetGlobalPushRules: Endpoint {
 
 /// `GET /pushrules/global/{kind}/`: the caller's push rules of a kind. Part of the specification up to r0.6; clients still ask.
 struct GetPushRulesOfKind: Endpoint {
-    static let routes: [Route] =
-        .client(.get, "/pushrules/global/{kind}/") + .client(.get, "/pushrules/global/{kind}")
+    static let routes: [Route] = .client(.get, "/pushrules/global/{kind}/")
     static let authentication: Authentication<Caller> = .required
 
     let rules: PushRulesService

@@ -14,5 +14,6 @@ extension Router {
         add(SetPushRuleEnabled(rules: rules), in: environment)
         add(GetPushRuleActions(rules: rules), in: environment)
         add(SetPushRuleActions(rules: rules), in: environment)
+        add(RefusePushRulePath(), in: environment)
     }
 }

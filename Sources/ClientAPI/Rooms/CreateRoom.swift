@@ -11,6 +11,7 @@ struct CreateRoom: Endpoint {
     let rooms: RoomService
     let appServices: AppServices
     let invitations: AddressInvitations
+    let limiter: RateLimiter
 
     /// As many as a page of a client's form could hold: each is two requests to an identity server.
     private static let maximumAddresses = 20
@@ -67,6 +68,12 @@ struct CreateRoom: Endpoint {
 
     func handle(_ request: Request, caller: Caller) async throws -> Response {
         try caller.checkNotSuspended()
+        if !caller.isExemptFromRateLimits {
+            try limiter.admitInvitations(of: request.room.invite, to: nil, by: .user(caller.userNumber))
+            if !request.addresses.isEmpty {
+                try limiter.admit(.user(caller.userNumber), as: .invite, cost: request.addresses.count)
+            }
+        }
         var room = request.room
         if let localpart = request.aliasLocalpart {
             guard !localpart.isEmpty, !localpart.utf8.contains(UInt8(ascii: ":")),

@@ -30,14 +30,17 @@ public struct RoomEndpoints: Sendable {
 
     /// Adds the endpoints that create, enter, leave, change and read rooms.
     public func register(on router: Router, in environment: EndpointEnvironment) {
-        router.add(CreateRoom(rooms: rooms, appServices: appServices, invitations: invitations), in: environment)
+        let limiter = environment.rateLimiter
+        router.add(
+            CreateRoom(rooms: rooms, appServices: appServices, invitations: invitations, limiter: limiter),
+            in: environment)
         router.add(UpgradeRoom(rooms: rooms), in: environment)
         router.add(GetJoinedRooms(rooms: rooms), in: environment)
         router.add(GetMutualRooms(rooms: rooms), in: environment)
 
-        router.add(JoinRoom(rooms: rooms), in: environment)
+        router.add(JoinRoom(rooms: rooms, limiter: limiter), in: environment)
         router.add(KnockOnRoom(rooms: rooms), in: environment)
-        router.add(InviteUser(rooms: rooms, invitations: invitations), in: environment)
+        router.add(InviteUser(rooms: rooms, invitations: invitations, limiter: limiter), in: environment)
         router.add(LeaveRoom(rooms: rooms), in: environment)
         router.add(ForgetRoom(rooms: rooms), in: environment)
         router.add(KickUser(rooms: rooms), in: environment)
@@ -46,7 +49,7 @@ public struct RoomEndpoints: Sendable {
 
         router.add(SendEvent(rooms: rooms, delayed: delayed), in: environment)
         router.add(RedactEvent(rooms: rooms), in: environment)
-        router.add(SetState(rooms: rooms, delayed: delayed), in: environment)
+        router.add(SetState(rooms: rooms, delayed: delayed, limiter: limiter), in: environment)
         router.add(GetStateEvent(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetState(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetMembers(rooms: rooms, rendering: rendering), in: environment)
@@ -59,6 +62,7 @@ public struct RoomEndpoints: Sendable {
         router.add(GetThreadSubscription(rooms: rooms), in: environment)
         router.add(SetThreadSubscription(rooms: rooms), in: environment)
         router.add(DeleteThreadSubscription(rooms: rooms), in: environment)
+        router.add(GetThreadSubscriptions(rooms: rooms), in: environment)
         router.add(GetEventAlone(rooms: rooms, rendering: rendering), in: environment)
     }
 }

@@ -162,20 +162,32 @@ struct SlidingSyncForm {
         var extensions = SlidingExtensions()
         guard let fields = try body.optional("extensions", as: .object) else { return extensions }
         if let wanted = try enabled(fields, "to_device") {
-            let since = try wanted.optional("since", as: .string).map { text in
-                guard let position = Int64(text), position >= 0 else {
-                    throw MatrixError.invalidParameter("extensions.to_device.since is none of this server's")
-                }
-                return StreamPosition(position)
-            }
-            let limit = try wanted.optional("limit", as: .int) ?? 100
-            extensions.toDevice = .init(since: since, limit: Int(max(1, min(limit, 100))))
+            extensions.toDevice = .init(since: try since(wanted, "to_device"), limit: try limit(wanted))
+        }
+        if let wanted = try enabled(fields, "org.matrix.msc4354.sticky_events") {
+            extensions.sticky = .init(since: try since(wanted, "sticky_events"), limit: try limit(wanted))
         }
         extensions.encryption = try enabled(fields, "e2ee") != nil
         extensions.accountData = try scope(fields, "account_data")
         extensions.receipts = try scope(fields, "receipts")
         extensions.typing = try scope(fields, "typing")
+        if let wanted = try enabled(fields, "io.element.msc4308.thread_subscriptions") {
+            extensions.threadSubscriptions = try limit(wanted)
+        }
         return extensions
+    }
+
+    private func since(_ wanted: JSONFields, _ name: String) throws -> StreamPosition? {
+        try wanted.optional("since", as: .string).map { text in
+            guard let position = Int64(text), position >= 0 else {
+                throw MatrixError.invalidParameter("extensions.\(name).since is none of this server's")
+            }
+            return StreamPosition(position)
+        }
+    }
+
+    private func limit(_ wanted: JSONFields) throws -> Int {
+        Int(max(1, min(try wanted.optional("limit", as: .int) ?? 100, 100)))
     }
 
     private func enabled(_ fields: JSONFields, _ name: String) throws -> JSONFields? {

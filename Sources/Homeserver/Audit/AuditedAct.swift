@@ -36,6 +36,8 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case tokenCreate = "token.create"
     /// A registration token was revoked.
     case tokenRevoke = "token.revoke"
+    /// Something was said to users for the server.
+    case noticeSend = "notice.send"
     /// The server's signing keys were read anew.
     case signingKeysReload = "signing_keys.reload"
 }

@@ -63,12 +63,13 @@ public final class DelayedEventService: Sendable {
     /// - Parameters:
     ///   - stateKey: `nil` for a message.
     ///   - transaction: The client's name for it; asking again under that name answers the same event.
+    ///   - stickyMilliseconds: For how long it sticks once it is sent.
     ///   - delay: In milliseconds.
     /// - Returns: The name of the delayed event.
     /// - Throws: 403 if the user is not in the room; 400 for a delay that is too long, or too many events; 413.
     public func add(
-        _ type: EventType, stateKey: String?, content: JSON, transaction: String?, to room: RoomID, by user: Requester,
-        delay: Int64
+        _ type: EventType, stateKey: String?, content: JSON, transaction: String?, stickyMilliseconds: Int64? = nil,
+        to room: RoomID, by user: Requester, delay: Int64
     ) async throws -> String {
         guard delay > 0 else { throw MatrixError.invalidParameter("A delay is a number of milliseconds above 0") }
         guard delay <= Self.maximumDelayMilliseconds else {
@@ -86,7 +87,7 @@ public final class DelayedEventService: Sendable {
         let event = DelayedEvent(
             id: "cd_\(randomness.text(32))", user: user.number, device: user.device, room: number, type: type,
             stateKey: stateKey, transaction: transaction, content: Array(content.bytes), delay: delay,
-            runningSince: now,
+            stickyMilliseconds: stickyMilliseconds, runningSince: now,
             position: store.journal.end)
         let id = try await store.write { writer in
             guard try writer.read.memberships.membership(of: user.number, in: number)?.membership == .join else {
@@ -224,9 +225,13 @@ public final class DelayedEventService: Sendable {
         let room = try await store.room(event.room)
         let content = try JSON(parsing: event.content)
         if let stateKey = event.stateKey {
-            _ = try await rooms.setState(event.type, key: stateKey, content: content, in: room, by: sender)
+            _ = try await rooms.setState(
+                event.type, key: stateKey, content: content, stickyMilliseconds: event.stickyMilliseconds, in: room,
+                by: sender)
         } else {
-            _ = try await rooms.send(event.type, content: content, transactionID: event.id, to: room, by: sender)
+            _ = try await rooms.send(
+                event.type, content: content, transactionID: event.id, stickyMilliseconds: event.stickyMilliseconds,
+                to: room, by: sender)
         }
     }
 }

@@ -41,6 +41,20 @@ public struct RoomEnds: Sendable {
         }
     }
 
+    /// How many events that stick are offered at once, the newest: with the ends they must fit into one transaction.
+    public static let maximumSticky = 30
+
+    /// What users of this server have said in a room that sticks, the oldest first.
+    ///
+    /// [MSC4354](https://github.com/matrix-org/matrix-spec-proposals/pull/4354): a server that comes into the room is sent all of it.
+    public func sticky(in room: RoomNumber) async throws -> [StoredEvent] {
+        let events = try await store.stickyEvents(
+            in: [room], after: StreamPosition(0), through: store.journal.end, now: store.lifetimes.now,
+            limit: 10 * Self.maximumSticky)
+        let own = events.filter { $0.event.sender.isLocal(to: serverName) && $0.status == .accepted }
+        return own.suffix(Self.maximumSticky)
+    }
+
     /// The texts of events of one room as a server in it may see them: what was said where it may not see it comes redacted, since it has
     /// to know what follows what.
     ///

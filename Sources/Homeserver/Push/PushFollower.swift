@@ -9,6 +9,7 @@ public struct PushFollower: JournalFollower {
     private let store: Store
     private let judges: RuleJudges
     private let ignored: IgnoredUsers
+    private let invites: InvitePermissions
     private let users: PushUsers
     private let sender: PushSender
     private let mail: MailSender?
@@ -20,16 +21,18 @@ public struct PushFollower: JournalFollower {
     /// - Parameters:
     ///   - judges: Know everyone's push rules.
     ///   - ignored: Knows whose messages nobody wants to be told of.
+    ///   - invites: Knows whose invitations nobody wants to be told of.
     ///   - users: Who has pushers.
     ///   - sender: Told when there is something to send.
     ///   - mail: Told too; `nil` where no mail is sent.
     public init(
-        store: Store, judges: RuleJudges, ignored: IgnoredUsers, users: PushUsers, sender: PushSender,
-        mail: MailSender? = nil, clock: any Clock
+        store: Store, judges: RuleJudges, ignored: IgnoredUsers, invites: InvitePermissions, users: PushUsers,
+        sender: PushSender, mail: MailSender? = nil, clock: any Clock
     ) {
         self.store = store
         self.judges = judges
         self.ignored = ignored
+        self.invites = invites
         self.users = users
         self.sender = sender
         self.mail = mail
@@ -104,7 +107,11 @@ public struct PushFollower: JournalFollower {
             guard let position = event.position, position.rawValue > 0, event.redactedBy == nil else { return [] }
             var recipients: [UserNumber] = []
             if event.status == .accepted { recipients = try await self.members(of: event.room, at: position) }
-            if let invited = try await invited(event), !recipients.contains(invited) { recipients.append(invited) }
+            if let invited = try await invited(event), !recipients.contains(invited),
+                try await !follower.invites.hides(inviteBy: event.event.sender, from: invited)
+            {
+                recipients.append(invited)
+            }
             var found: [Found] = []
             for user in recipients where user != event.sender {
                 let outcome = try await judge(user, event.room).outcome(of: event.event)

@@ -144,6 +144,7 @@ extension MatrixError {
     init(_ error: PushRuleError) {
         switch error {
         case .reservedID: self = .invalidParameter("Rules whose identifiers begin with a dot are the server's")
+        case .reservedKind: self = .invalidParameter("Rules of this kind are the server's")
         case .invalidID: self = .invalidParameter("This cannot be the identifier of a rule")
         case .notFound: self = .notFound("There is no such push rule")
         case .unknownNeighbor(let id): self = .notFound("There is no rule \(id) of this kind to stand beside")

@@ -17,11 +17,13 @@ public struct EventDraft: Sendable {
     public var transaction: EventTransaction?
     /// When it was sent, in milliseconds since 1970, if not now (application services may say so).
     public var timestamp: Int64?
+    /// For how long it sticks, in milliseconds, if it does.
+    public var stickyMilliseconds: Int64?
 
     /// A draft.
     public init(
         sender: UserID, type: EventType, stateKey: String? = nil, content: JSON, redacts: EventID? = nil,
-        transaction: EventTransaction? = nil, timestamp: Int64? = nil
+        transaction: EventTransaction? = nil, timestamp: Int64? = nil, stickyMilliseconds: Int64? = nil
     ) {
         self.sender = sender
         self.type = type
@@ -30,6 +32,7 @@ public struct EventDraft: Sendable {
         self.redacts = redacts
         self.transaction = transaction
         self.timestamp = timestamp
+        self.stickyMilliseconds = stickyMilliseconds
     }
 
     /// A draft of a state event.

@@ -66,6 +66,9 @@ public struct RenderedEvents: Sendable {
             if let transaction = stored.transaction, stored.sender == viewer.user, transaction.device == viewer.device {
                 writer.member("transaction_id", transaction.id)
             }
+            if let end = stored.event.sticksUntil(received: stored.receivedTimestamp), end > viewer.now {
+                writer.member("msc4354_sticky_duration_ttl_ms", end - viewer.now)
+            }
             if let membership {
                 writer.rawKey("membership")
                 writer.write(membership.rawValue)

@@ -20,9 +20,14 @@ struct EventVisibility {
         let memberKey = try await store.number(of: .member(id))
         var rules = Rules(store: store, visibilityKey: try await store.number(of: StateKey(.historyVisibility)))
         var seen: [StoredEvent] = []
-        for event in events {
+        for event in events where !store.lifetimes.hasEnded(event) {
             let isBeforeLeaving = leftAt.map { event.position ?? $0 < $0 } ?? false
             let joinedLater = isJoined || record?.membership == .join || isBeforeLeaving
+            // Whoever is in the room may see what sticks, for as long as it does.
+            if isJoined || record?.membership == .join, store.lifetimes.sticks(event) {
+                seen.append(event)
+                continue
+            }
             let visibility = try await rules.visibility(before: event)
             // The usual case, in which nothing more has to be looked up.
             if visibility == .worldReadable || visibility == .shared && joinedLater {
@@ -78,7 +83,11 @@ struct EventVisibility {
         guard let room = events.first?.room else { return [] }
         var rules = Rules(store: store, visibilityKey: try await store.number(of: StateKey(.historyVisibility)))
         var seen: [StoredEvent] = []
-        for event in events {
+        for event in events where !store.lifetimes.hasEnded(event) {
+            if takesPart, store.lifetimes.sticks(event) {
+                seen.append(event)
+                continue
+            }
             let visibility = try await rules.visibility(before: event)
             if takesPart {
                 // Who was in the room matters only where history is hidden.

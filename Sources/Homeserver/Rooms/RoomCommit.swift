@@ -30,6 +30,7 @@ struct RoomCommit {
         var states = StateCommit(room: head.number, states: work.states, known: before.chain)
         try writeRestated(&head, &states, writer)
         try writeEvents(&head, &states, writer)
+        if let retention = work.retention { try writer.retention.set(retention, of: head.number) }
 
         let current = try states.chain(of: head.place, writer)
         if let current { states.uses[current.number, default: 0] += 1 }
@@ -60,6 +61,7 @@ struct RoomCommit {
             let roomState = try planned.roomState.flatMap { try states.chain(of: $0, writer) }
             if let state { states.uses[state.number, default: 0] += 1 }
             if let roomState { states.uses[roomState.number, default: 0] += 1 }
+            if let old = planned.revives { states.uses[old, default: 0] -= 1 }
             let place: StreamPosition? =
                 switch planned.timeline {
                 case .end: position
@@ -73,6 +75,11 @@ struct RoomCommit {
             if place != nil {
                 try writer.expiringEvents.note(stored)
                 try writer.relations.note(stored)
+            }
+            if planned.timeline != .history { try writer.stickyEvents.note(stored) }
+            if stored.status == .softFailed, stored.event.stickyMilliseconds != nil {
+                let (failures, room) = (work.services.stickyFailures, head.number)
+                writer.sql.onCommit { failures.tell(room) }
             }
             // The journal announces all others.
             if planned.timeline == .history { try writer.search.addBacklog(stored) }

@@ -62,7 +62,12 @@ extension RoomService {
     ///
     /// - Returns: The room, once it is durable.
     public func create(_ room: NewRoom, by creator: Requester) async throws -> RoomID {
-        for user in room.invite { try checkReachable(user) }
+        for user in room.invite {
+            try checkReachable(user)
+            if user.isLocal(to: serverName) {
+                try await invitePermissions.check(inviteOf: user, by: creator.id)
+            }
+        }
         let version = room.version ?? defaultVersion
         let drafts = try await drafts(of: room, version: version, by: creator)
         let id = version.roomIDIsCreateHash ? nil : RoomID("!\(services.randomness.text(18)):\(serverName)")

@@ -261,6 +261,8 @@ struct RoomWriterServices: Sendable {
     let signingKeys: any SigningKeySource
     let eventNumbers: NumberAllocator
     let logger: Logger
+    /// Told of events that stick and fail softly.
+    let stickyFailures = StickyFailures()
 
     /// What events are signed with now.
     var signingKey: SigningKey { signingKeys.signingKey }

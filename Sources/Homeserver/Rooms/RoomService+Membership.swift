@@ -27,6 +27,12 @@ extension RoomService {
         }
     }
 
+    /// Whether a room can only be entered through another server.
+    public func mustBeEnteredRemotely(_ room: RoomID) async throws -> Bool {
+        guard let number = try await store.number(of: room) else { return true }
+        return try await !participates(in: number)
+    }
+
     /// Joins a room that this server is in.
     ///
     /// - Throws: ``NotInside`` if it has left meanwhile.
@@ -118,6 +124,7 @@ extension RoomService {
             try await inviteRemotely(target, draft, to: number)
             return
         }
+        try await invitePermissions.check(inviteOf: target, by: user.id)
         _ = try await submit(number) { view in
             if try await view.membership(of: target) == .ban {
                 throw MatrixError.forbidden("This person is banned from the room")
@@ -131,6 +138,7 @@ extension RoomService {
     /// [POST /rooms/{roomId}/leave](https://spec.matrix.org/v1.19/client-server-api/#post_matrixclientv3roomsroomidleave)
     public func leave(_ room: RoomID, by user: Requester, reason: String? = nil) async throws {
         let number = try await number(of: room)
+        try await checkMayDecline(number, user)
         try await leave(number, by: user, reason: reason)
     }
 

@@ -10,10 +10,11 @@ extension RoomService {
     /// - Parameters:
     ///   - transactionID: The client's name for it, if it gave one; sending again under that name answers the same event.
     ///   - timestamp: When it was sent, in milliseconds since 1970, for those who may say so.
+    ///   - stickyMilliseconds: For how long it sticks, if it does.
     /// - Returns: The event's identifier, once it is durable.
     public func send(
-        _ type: EventType, content: JSON, transactionID: String?, timestamp: Int64? = nil, to room: RoomID,
-        by sender: Requester
+        _ type: EventType, content: JSON, transactionID: String?, timestamp: Int64? = nil,
+        stickyMilliseconds: Int64? = nil, to room: RoomID, by sender: Requester
     ) async throws -> EventID {
         if type == .redaction {
             guard let redacts = content["redacts"]?.string.flatMap({ EventID($0) }) else {
@@ -29,7 +30,7 @@ extension RoomService {
         let draft = EventDraft(
             sender: sender.id, type: type, content: content,
             transaction: transaction(transactionID, "send/\(type)", of: sender),
-            timestamp: timestamp
+            timestamp: timestamp, stickyMilliseconds: stickyMilliseconds
         )
         guard let relation = Relation(content: content) else { return try await submit(draft, to: number).id }
         return try await submit(number) { [self] view in
@@ -64,7 +65,8 @@ extension RoomService {
     ///
     /// [PUT /rooms/{roomId}/state](https://spec.matrix.org/v1.19/client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey)
     public func setState(
-        _ type: EventType, key: String, content: JSON, timestamp: Int64? = nil, in room: RoomID, by sender: Requester
+        _ type: EventType, key: String, content: JSON, timestamp: Int64? = nil, stickyMilliseconds: Int64? = nil,
+        in room: RoomID, by sender: Requester
     ) async throws -> EventID {
         if type == .create { throw MatrixError.forbidden("A room is created once") }
         if type == .member {
@@ -73,7 +75,9 @@ extension RoomService {
         try Self.checkSuccessor(type, content, of: room)
         let number = try await number(of: room)
         if type == .canonicalAlias { try await checkCanonicalAlias(content, room: number) }
-        let draft = EventDraft(sender: sender.id, type: type, stateKey: key, content: content, timestamp: timestamp)
+        let draft = EventDraft(
+            sender: sender.id, type: type, stateKey: key, content: content, timestamp: timestamp,
+            stickyMilliseconds: stickyMilliseconds)
         return try await submit(draft, to: number).id
     }
 
@@ -112,6 +116,8 @@ extension RoomService {
                 sender: sender.id, type: .member, stateKey: key, content: final, timestamp: timestamp)
             return try await inviteRemotely(target, draft, to: number)
         }
+        if membership == .leave, target == sender.id { try await checkMayDecline(number, sender) }
+        if membership == .invite { try await invitePermissions.check(inviteOf: target, by: sender.id) }
         return try await submit(number) { [self] view in
             var content = final
             if membership == .join, target == sender.id {

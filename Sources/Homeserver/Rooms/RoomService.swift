@@ -52,6 +52,9 @@ public final class RoomService: Sendable {
     let profiles: any MemberProfiles
     let aliases: any RoomAliases
     let activeUsers: ActiveUsers
+    var stickyFailures: StickyFailures { services.stickyFailures }
+    /// Whose invitations users take.
+    public let invitePermissions: InvitePermissions
     let defaultVersion: RoomVersion
     /// What is needed to reach other servers; `nil` for a server that is alone.
     let federation: RoomFederation?
@@ -93,11 +96,13 @@ public final class RoomService: Sendable {
     ///   - activeUsers: Who is using their client.
     ///   - federation: What is needed to reach other servers; `nil` for a server that is alone.
     ///   - invitationKeys: Knows whether identity servers' keys still count; `nil`: they always do.
+    ///   - invitePermissions: Whose invitations users take; made here if `nil`.
     public init(
         store: Store, clock: any Clock, randomness: any Randomness, serverName: ServerName,
         signingKey: any SigningKeySource,
         defaultVersion: RoomVersion, profiles: any MemberProfiles, aliases: any RoomAliases,
-        activeUsers: ActiveUsers, federation: RoomFederation? = nil, invitationKeys: (any InvitationKeys)? = nil,
+        activeUsers: ActiveUsers, federation: RoomFederation? = nil, invitePermissions: InvitePermissions? = nil,
+        invitationKeys: (any InvitationKeys)? = nil,
         logger: Logger
     ) {
         services = RoomWriterServices(
@@ -105,9 +110,11 @@ public final class RoomService: Sendable {
             eventNumbers: NumberAllocator(store: store), logger: logger
         )
         participation = Participation(store: store, serverName: serverName)
+        store.lifetimes.follow { clock.now }
         self.profiles = profiles
         self.aliases = aliases
         self.activeUsers = activeUsers
+        self.invitePermissions = invitePermissions ?? InvitePermissions(store: store)
         self.defaultVersion = defaultVersion
         self.federation = federation
         self.invitationKeys = invitationKeys

@@ -42,7 +42,9 @@ extension RoomWork {
 
     /// The current event, if the draft is a state event of the same sender that would change nothing.
     private func unchanged(_ draft: EventDraft) async throws -> StoredEvent? {
-        guard let stateKey = draft.stateKey, draft.transaction == nil else { return nil }
+        guard let stateKey = draft.stateKey, draft.transaction == nil, draft.stickyMilliseconds == nil else {
+            return nil
+        }
         guard let same = try await view.event(StateKey(draft.type, stateKey.string)) else { return nil }
         guard same.event.sender == draft.sender, same.redactedBy == nil,
             CanonicalJSON.text(of: same.event.content) == CanonicalJSON.text(of: draft.content)
@@ -91,6 +93,7 @@ extension RoomWork {
             version: version, originServerTS: draft.timestamp ?? services.clock.now
         )
         builder.redacts = draft.redacts
+        builder.stickyMilliseconds = draft.stickyMilliseconds
         builder.origin = services.serverName
         if version.eventIDFormat == .chosenByServer { builder.eventIDToken = services.randomness.text(18) }
         // In room versions 1 and 2 events name their predecessors with their hashes.

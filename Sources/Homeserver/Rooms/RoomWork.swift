@@ -29,6 +29,8 @@ struct PlannedEvent: Sendable {
     var roomState: WorkingState.Place?
     /// How it reaches other servers, if not simply by its sender's server.
     var relay: EventRelay?
+    /// The state that it points to already, if it has been stored before as one that failed softly.
+    var revives: StateNumber?
     /// Whose membership of the room changed with it.
     var memberships: [PlannedMembership] = []
 
@@ -66,6 +68,8 @@ struct RoomWork: Sendable {
     var states: [PlannedState] = []
     /// Events whose states the batch replaces.
     var restated: [RestatedEvent] = []
+    /// What the room says about how long its messages are kept, if that has become another; `nil` in it: nothing.
+    var retention: RoomRetention??
     /// Whose membership changes with these.
     var resetMemberships: [PlannedMembership] = []
     var pending: [EventNumber: StoredEvent] = [:]
@@ -242,6 +246,8 @@ struct RoomWork: Sendable {
         return resolved
     }
 
+    private static let retentionKey = StateKey("m.room.retention")
+
     /// Makes a state the current one.
     ///
     /// - Returns: Whose membership is another now.
@@ -256,6 +262,7 @@ struct RoomWork: Sendable {
             if key == StateKey(.powerLevels) {
                 head.powerLevels = stored.map { ($0.number, PowerLevelContent($0.event)) }
             }
+            if key == Self.retentionKey { retention = .some(stored.flatMap { RoomRetention($0.event.content) }) }
             guard key.type == .member, let user = UserID(key.key.string) else { continue }
             let old = try await head.state[keyNumber].asyncMap { try await load($0) } ?? nil
             let membership = stored.flatMap { Membership(of: $0.event) }

@@ -223,7 +223,7 @@ public final class ActiveUsers: Sendable {
                     for room in rooms.joined { concerned.formUnion(state.inRoom[room] ?? []) }
                 case .deviceListView(_, let viewer):
                     concerned.insert(viewer)
-                case .accountData, .toDevice, .oneTimeKeys:
+                case .accountData, .toDevice, .oneTimeKeys, .threadSubscription:
                     if let user = entry.change.user { concerned.insert(user) }
                 }
             }

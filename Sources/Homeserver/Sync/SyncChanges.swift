@@ -17,6 +17,8 @@ struct SyncChanges: Sendable {
     var accountData: [AccountDataRecord] = []
     var hasMessages = false
     var hasKeyCounts = false
+    /// Whether the user has said of threads whether they follow them. No news for `/sync`, which does not tell of it.
+    var hasThreadSubscriptions = false
     /// Users whose devices changed, whether or not they concern the user.
     var deviceLists: Set<UserNumber> = []
     var presence: Set<UserNumber> = []
@@ -55,6 +57,8 @@ struct SyncChanges: Sendable {
             case .deviceListView(let owner, let viewer):
                 if viewer == user.number { deviceLists.insert(owner) }
             case .presence(let owner): presence.insert(owner)
+            case .threadSubscription(let owner, _, _):
+                if owner == user.number { hasThreadSubscriptions = true }
             }
         }
         // The last word on an item is what counts.
@@ -94,6 +98,7 @@ struct SyncChanges: Sendable {
         accountData = try await userSource.accountData(of: user.number, after: after, through: through)
         hasMessages = true
         hasKeyCounts = true
+        hasThreadSubscriptions = true
         deviceLists = Set(try await devices.deviceListChanges(for: user.number, after: after, through: through))
         if let presenceSource { presence = Set(try await presenceSource.changes(after: after, through: through)) }
     }

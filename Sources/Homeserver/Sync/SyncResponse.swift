@@ -26,7 +26,7 @@ struct SyncResponse: Sendable {
     func write(_ request: SyncRequest, store: Store, now: Int64) async throws -> [UInt8] {
         let viewer = Viewer(request.user, now: now)
         let sections = joined + left
-        let events = sections.flatMap { $0.section.timeline + $0.section.state }
+        let events = sections.flatMap { $0.section.timeline + $0.section.state + $0.section.sticky }
         // Who has been told everything before has been told what relates to what.
         let parents = sections.flatMap { $0.section.isLimited ? $0.section.timeline : [] }
         let rendered = try await RenderedEvents(events, for: viewer, store: store, withRelationsOf: parents)
@@ -92,6 +92,15 @@ struct SyncResponse: Sendable {
             for event in section.state { shape.write(event, rendered, membership: nil, &writer) }
             writer.endArray()
             writer.endObject()
+            if !section.sticky.isEmpty {
+                writer.key("msc4354_sticky")
+                writer.beginObject()
+                writer.key("events")
+                writer.beginArray()
+                for event in section.sticky { shape.write(event, rendered, membership: nil, &writer) }
+                writer.endArray()
+                writer.endObject()
+            }
             Self.writeEvents("account_data", section.accountData, into: &writer, always: true)
             if name == "join" {
                 Self.writeEvents("ephemeral", section.ephemeral, into: &writer, always: true)

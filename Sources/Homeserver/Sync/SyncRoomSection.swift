@@ -8,13 +8,15 @@ struct SyncRoomSection: Sendable {
     var isLimited = false
     var prevBatch: SyncToken
     var state: [StoredEvent] = []
+    /// Events that stick, beside those in the timeline.
+    var sticky: [StoredEvent] = []
     var ephemeral: [[UInt8]] = []
     var accountData: [AccountDataRecord] = []
     var unread: UnreadSummary?
     var summary: RoomSummary?
 
     var isEmpty: Bool {
-        timeline.isEmpty && state.isEmpty && ephemeral.isEmpty && accountData.isEmpty
+        timeline.isEmpty && state.isEmpty && sticky.isEmpty && ephemeral.isEmpty && accountData.isEmpty
     }
 }
 
@@ -57,7 +59,7 @@ extension SyncService {
         let id = try await store.room(room)
         let filter = request.filter.room.timeline
         func allowed(_ event: StoredEvent) -> Bool {
-            event.status == .accepted
+            event.status == .accepted && !store.lifetimes.hasEnded(event)
                 && (ignored.isEmpty || event.event.isState || !ignored.contains(event.event.sender))
                 && filter.allows(
                     type: event.event.type, sender: event.event.sender, room: id, content: event.event.content)

@@ -223,6 +223,8 @@ extension SyncService {
             isJoined: true, current: endState, ignored: ignored
         )
         var section = SyncRoomSection(timeline: events, isLimited: isLimited, prevBatch: prevBatch)
+        section.sticky = try await stickySection(
+            room, known: known, since: since, through: through, timeline: events, ignored: ignored)
         // Who has just come in has not seen what came before, unless the room begins here.
         if isNew, request.since != nil, events.first?.event.type != .create { section.isLimited = true }
         let sendsAll = isNew || request.fullState
@@ -269,6 +271,11 @@ extension SyncService {
         to response: inout SyncResponse
     ) async throws {
         guard let event = try await store.event(entry.event), !ignored.contains(event.event.sender) else { return }
+        if entry.membership == .invite,
+            try await users.hides(inviteBy: event.event.sender, from: request.user.number)
+        {
+            return
+        }
         let state = try await strippedState(room, for: request.user, membership: event)
         if entry.membership == .invite {
             response.invited.append((id, state))

@@ -77,6 +77,8 @@ public protocol SyncUserSource: Sendable {
     ) async throws -> [RoomNumber: UnreadSummary]
     /// Whom a user does not want to hear of.
     func ignoredUsers(of user: UserNumber) async throws -> Set<UserID>
+    /// Whether a user is not to be told of an invitation by `sender`.
+    func hides(inviteBy sender: UserID, from user: UserNumber) async throws -> Bool
 }
 
 /// Where the sync gets who is typing.

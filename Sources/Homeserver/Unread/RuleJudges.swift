@@ -25,12 +25,14 @@ public struct RuleJudges: NotificationJudges {
         fileprivate let powerLevels: PowerLevels?
         fileprivate let displayName: String?
         fileprivate let defaults: DefaultPushRules
+        /// The threads of the room that the user follows.
+        fileprivate var followed: Set<EventID> = []
 
         /// What the rules make of an event by someone else.
         func outcome(of event: Event) -> PushOutcome {
             rules.evaluate(
                 PushEvent(event, memberCount: memberCount, powerLevels: powerLevels, defaults: defaults),
-                displayName: { displayName })
+                follows: { followed.contains($0) }, displayName: { displayName })
         }
 
         func judge(_ event: Event) -> Notification {
@@ -49,9 +51,13 @@ public struct RuleJudges: NotificationJudges {
         let compiled = try await rules.compiledRules(of: user)
         let view = try await rooms.view(room)
         let member = try await view.event(.member(try await store.user(user)))
-        return OutcomeJudge(
+        var judge = OutcomeJudge(
             rules: compiled, memberCount: view.head.joinedCount, powerLevels: view.powerLevels,
             displayName: member?.event.content["displayname"]?.string, defaults: rules.defaults)
+        if rules.defaults.followsThreads {
+            judge.followed = try await store.read { try $0.threadSubscriptions.followed(by: user, in: room) }
+        }
+        return judge
     }
 
     /// A judge of events from rooms that this server is not in, such as invitations into them.

@@ -7,13 +7,18 @@ public struct UserDataSource: SyncUserSource {
     private let accountData: AccountDataService
     private let unread: UnreadCounts
     private let ignored: IgnoredUsers
+    private let invites: InvitePermissions
 
     /// A source over the services that keep it.
-    public init(store: Store, accountData: AccountDataService, unread: UnreadCounts, ignored: IgnoredUsers) {
+    public init(
+        store: Store, accountData: AccountDataService, unread: UnreadCounts, ignored: IgnoredUsers,
+        invites: InvitePermissions
+    ) {
         self.store = store
         self.accountData = accountData
         self.unread = unread
         self.ignored = ignored
+        self.invites = invites
     }
 
     /// Account data of a user, global and of rooms.
@@ -56,6 +61,12 @@ public struct UserDataSource: SyncUserSource {
     /// Whom a user does not want to hear of.
     public func ignoredUsers(of user: UserNumber) async throws -> Set<UserID> {
         try await ignored.ignoredUsers(of: user)
+    }
+
+    /// Whether a user is not to be told of an invitation: by whom they ignore, or do not want to be invited.
+    public func hides(inviteBy sender: UserID, from user: UserNumber) async throws -> Bool {
+        if try await ignored.ignoredUsers(of: user).contains(sender) { return true }
+        return try await invites.hides(inviteBy: sender, from: user)
     }
 }
 

@@ -44,6 +44,10 @@ extension ErrorCode {
     public static let invalidRoomState: ErrorCode = "M_INVALID_ROOM_STATE"
     /// `M_INVALID_USERNAME`.
     public static let invalidUsername: ErrorCode = "M_INVALID_USERNAME"
+    /// `M_INVITE_BLOCKED`.
+    public static let inviteBlocked: ErrorCode = "M_INVITE_BLOCKED"
+    /// `M_INVITE_BLOCKED` before it was in the specification.
+    public static let inviteBlockedUnstable: ErrorCode = "ORG.MATRIX.MSC4155.M_INVITE_BLOCKED"
     /// `M_LIMIT_EXCEEDED`.
     public static let limitExceeded: ErrorCode = "M_LIMIT_EXCEEDED"
     /// `M_MISSING_PARAM`.

@@ -81,6 +81,7 @@ extension Event {
         }
         writer.rawKey("event_id")
         writer.write(eventID.string)
+        splice(.sticky, into: &writer)
         splice(.originServerTS, into: &writer)
         if let redacts {
             writer.rawKey("redacts")

@@ -24,6 +24,8 @@ public struct EventBuilder: Sendable {
     public var authEvents: [EventID]
     /// What a redaction redacts; written to wherever the version keeps it.
     public var redacts: EventID?
+    /// For how long the event sticks, in milliseconds, if it does.
+    public var stickyMilliseconds: Int64?
     /// The obsolete `origin`, for whoever still wants it.
     public var origin: ServerName?
     /// A random token without `:` that the event's identifier is made of, in versions where servers choose it.
@@ -199,6 +201,12 @@ private struct EventParts {
             writer.key("hashes")
             writer.beginObject()
             writer.member("sha256", Base64.encode(contentHash))
+            writer.endObject()
+        }
+        if !redacted, let duration = builder.stickyMilliseconds {
+            writer.key("msc4354_sticky")
+            writer.beginObject()
+            writer.member("duration_ms", duration)
             writer.endObject()
         }
         if !redacted || RedactedForm.keeps(.origin, version: version) { writer.member("origin", builder.origin) }

@@ -27,8 +27,8 @@ public enum EventError: Error, Hashable, Sendable {
 /// The members that the specification gives the outermost object of an event.
 public enum EventField: UInt8, CaseIterable, Sendable, Hashable, CustomStringConvertible {
     // In the order of their names, which is the order of canonical JSON.
-    case authEvents, content, depth, eventID, hashes, membership, origin, originServerTS, prevEvents, prevState, redacts
-    case roomID, sender, signatures, stateKey, type, unsigned
+    case authEvents, content, depth, eventID, hashes, membership, sticky, origin, originServerTS, prevEvents
+    case prevState, redacts, roomID, sender, signatures, stateKey, type, unsigned
 
     /// The member's name.
     public var name: String { String(describing: staticName) }
@@ -44,6 +44,7 @@ public enum EventField: UInt8, CaseIterable, Sendable, Hashable, CustomStringCon
         case .eventID: "event_id"
         case .hashes: "hashes"
         case .membership: "membership"
+        case .sticky: "msc4354_sticky"
         case .origin: "origin"
         case .originServerTS: "origin_server_ts"
         case .prevEvents: "prev_events"

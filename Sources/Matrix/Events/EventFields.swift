@@ -1,6 +1,6 @@
 /// Where an event's members stand on the tape, found in one pass over the outermost object.
 struct EventFields: Sendable {
-    private var nodes = InlineArray<17, UInt32>(repeating: 0)
+    private var nodes = InlineArray<18, UInt32>(repeating: 0)
 
     /// Finds the members of an object.
     init(of json: JSON) {

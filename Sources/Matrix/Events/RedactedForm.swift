@@ -40,7 +40,7 @@ enum RedactedForm {
     /// Whether redaction leaves that member.
     static func keeps(_ field: EventField, version: RoomVersion) -> Bool {
         switch field {
-        case .redacts, .unsigned: false
+        case .redacts, .sticky, .unsigned: false
         case .origin, .membership, .prevState: !version.updatedRedaction
         case .authEvents, .content, .depth, .eventID, .hashes, .originServerTS, .prevEvents, .roomID, .sender,
             .signatures, .stateKey, .type:

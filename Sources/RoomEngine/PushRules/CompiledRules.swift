@@ -53,6 +53,7 @@ public final class CompiledRules: Sendable {
     /// The masks of each kind of predefined rule, `.m.rule.master` apart.
     private let overrideMask: UInt32
     private let contentMask: UInt32
+    private let postcontentMask: UInt32
     private let underrideMask: UInt32
 
     /// Compiles a user's rules.
@@ -96,6 +97,7 @@ public final class CompiledRules: Sendable {
         defaultOutcomes = outcomes
         overrideMask = masks[.override] ?? 0
         contentMask = masks[.content] ?? 0
+        postcontentMask = masks[.postcontent] ?? 0
         underrideMask = masks[.underride] ?? 0
     }
 
@@ -105,35 +107,43 @@ public final class CompiledRules: Sendable {
     ///
     /// - Parameters:
     ///   - event: The event.
+    ///   - follows: Whether the user follows a thread, by its root; only asked if a rule wants to know.
     ///   - displayName: The user's display name in the room; only asked for if a rule looks for it.
-    public func evaluate(_ event: PushEvent, displayName: () -> String?) -> PushOutcome {
+    public func evaluate(
+        _ event: PushEvent, follows: (EventID) -> Bool = { _ in false }, displayName: () -> String?
+    ) -> PushOutcome {
         if event.event.sender == user { return .nothing }
         // The master rule comes before everything.
         let candidates = event.candidates & enabled
         if candidates & 1 != 0 { return defaultOutcomes[0] }
         return withoutActuallyEscaping(displayName) { displayName in
-            first(override, event, displayName)
-                ?? firstDefault(candidates & overrideMask, event, displayName)
-                ?? first(content, event, displayName)
-                ?? firstDefault(candidates & contentMask, event, displayName)
-                ?? (rooms.isEmpty ? nil : rooms[ExactString(event.event.roomID.string)])
-                ?? (senders.isEmpty ? nil : senders[ExactString(event.event.sender.string)])
-                ?? first(underride, event, displayName)
-                ?? firstDefault(candidates & underrideMask, event, displayName)
-                ?? .nothing
+            withoutActuallyEscaping(follows) { follows in
+                outcome(of: event, candidates, PushReader(displayName: displayName, follows: follows))
+            }
         }
     }
 
-    private func first(_ rules: [Rule], _ event: PushEvent, _ displayName: @escaping () -> String?) -> PushOutcome? {
-        for rule in rules where rule.conditions.allSatisfy({ event.matches($0, displayName: displayName) }) {
+    private func outcome(of event: PushEvent, _ candidates: UInt32, _ reader: PushReader) -> PushOutcome {
+        first(override, event, reader)
+            ?? firstDefault(candidates & overrideMask, event, reader)
+            ?? first(content, event, reader)
+            ?? firstDefault(candidates & contentMask, event, reader)
+            ?? firstDefault(candidates & postcontentMask, event, reader)
+            ?? (rooms.isEmpty ? nil : rooms[ExactString(event.event.roomID.string)])
+            ?? (senders.isEmpty ? nil : senders[ExactString(event.event.sender.string)])
+            ?? first(underride, event, reader)
+            ?? firstDefault(candidates & underrideMask, event, reader)
+            ?? .nothing
+    }
+
+    private func first(_ rules: [Rule], _ event: PushEvent, _ reader: PushReader) -> PushOutcome? {
+        for rule in rules where rule.conditions.allSatisfy({ event.matches($0, reader: reader) }) {
             return rule.outcome
         }
         return nil
     }
 
-    private func firstDefault(
-        _ candidates: UInt32, _ event: PushEvent, _ displayName: () -> String?
-    ) -> PushOutcome? {
+    private func firstDefault(_ candidates: UInt32, _ event: PushEvent, _ reader: PushReader) -> PushOutcome? {
         var left = candidates
         while left != 0 {
             let index = left.trailingZeroBitCount
@@ -143,8 +153,9 @@ public final class CompiledRules: Sendable {
                 case .condition: true
                 case .stateKeyIsUser: event.stateKey == userKey
                 case .mentionsUser: event.mentions(userKey)
-                case .containsDisplayName: displayName().map { !$0.isEmpty && event.bodyContains($0) } ?? false
+                case .containsDisplayName: reader.displayName().map { !$0.isEmpty && event.bodyContains($0) } ?? false
                 case .bodyContainsLocalpart: !localpart.isEmpty && event.bodyContains(localpart)
+                case .threadSubscription(let wanted): event.thread.map { reader.follows($0) == wanted } ?? false
                 }
             }
             if holds { return defaultOutcomes[index] }

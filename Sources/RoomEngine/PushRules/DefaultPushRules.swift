@@ -23,6 +23,7 @@ public struct DefaultPushRules: Sendable {
         case mentionsUser
         case containsDisplayName
         case bodyContainsLocalpart
+        case threadSubscription(Bool)
     }
 
     /// At most as many as there are bits in a mask.
@@ -32,6 +33,23 @@ public struct DefaultPushRules: Sendable {
     public static let standard = DefaultPushRules(entries: standardEntries)
     /// The rules of the specification, and those that look for names in the text.
     public static let withLegacyMentions = DefaultPushRules(entries: legacyEntries)
+
+    /// These rules, and those about threads: who follows one is notified of it, who does not is not, whatever is set for the room.
+    ///
+    /// [MSC4306](https://github.com/matrix-org/matrix-spec-proposals/pull/4306)
+    public var withThreadSubscriptions: DefaultPushRules { DefaultPushRules(entries: entries + Self.threadEntries) }
+
+    /// Whether there are rules about threads.
+    public var followsThreads: Bool { entries.contains { $0.kind == .postcontent } }
+
+    private static let threadEntries: [Entry] = [
+        Entry(
+            kind: .postcontent, id: ".io.element.msc4306.rule.unsubscribed_thread",
+            conditions: [.threadSubscription(false)], actions: []),
+        Entry(
+            kind: .postcontent, id: ".io.element.msc4306.rule.subscribed_thread",
+            conditions: [.threadSubscription(true)], actions: soundly),
+    ]
 
     private static func type(_ type: EventType) -> DefaultCondition {
         .condition(.eventMatch(path: ["type"], GlobPattern(type.string)))
@@ -136,6 +154,7 @@ extension DefaultPushRules.DefaultCondition {
             ["kind": "event_property_contains", "key": "content.m\\.mentions.user_ids", "value": .string(user.string)]
         case .containsDisplayName: ["kind": "contains_display_name"]
         case .bodyContainsLocalpart: ["kind": "event_match", "key": "content.body", "pattern": .string(user.localpart)]
+        case .threadSubscription(let isSubscribed): PushCondition.threadSubscription(isSubscribed).json
         }
     }
 }

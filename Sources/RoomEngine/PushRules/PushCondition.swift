@@ -25,6 +25,8 @@ public enum PushCondition: Sendable, Hashable {
     case roomMemberCount(Comparison, Int)
     /// The sender has the power to notify in that way.
     case senderNotificationPermission(String)
+    /// The event is part of a thread that the user follows, or of one that they do not.
+    case threadSubscription(Bool)
     /// Not understood: matches nothing. Kept as it was written.
     case unknown(JSONValue)
 
@@ -48,9 +50,14 @@ public enum PushCondition: Sendable, Hashable {
         case "contains_display_name": return .containsDisplayName
         case "room_member_count": return json["is"]?.string.flatMap(memberCount)
         case "sender_notification_permission": return (json["key"]?.string).map { .senderNotificationPermission($0) }
+        case threadSubscriptionKind:
+            guard case .bool(let isSubscribed) = json["subscribed"] else { return nil }
+            return .threadSubscription(isSubscribed)
         default: return nil
         }
     }
+
+    private static let threadSubscriptionKind = "io.element.msc4306.thread_subscription"
 
     private static func memberCount(_ text: String) -> PushCondition? {
         let digits = text.utf8.drop { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: "<") || $0 == UInt8(ascii: ">") }
@@ -78,6 +85,8 @@ public enum PushCondition: Sendable, Hashable {
                 "is": .string((comparison == .equal ? "" : comparison.rawValue) + String(count)),
             ]
         case .senderNotificationPermission(let key): ["kind": "sender_notification_permission", "key": .string(key)]
+        case .threadSubscription(let isSubscribed):
+            ["kind": .string(Self.threadSubscriptionKind), "subscribed": .bool(isSubscribed)]
         case .unknown(let json): json
         }
     }

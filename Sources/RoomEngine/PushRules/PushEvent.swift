@@ -1,5 +1,13 @@
 import Matrix
 
+/// What rules ask of the user whose they are.
+struct PushReader {
+    /// The user's display name in the room.
+    let displayName: () -> String?
+    /// Whether the user follows the thread of that root.
+    let follows: (EventID) -> Bool
+}
+
 /// An event about which many users' rules are asked: what they have in common is found out once.
 ///
 /// Not to be shared between tasks; an event's local members are gone through one after the other.
@@ -10,6 +18,8 @@ public final class PushEvent {
     public let memberCount: Int
     private let powerLevels: PowerLevels?
     private let defaults: DefaultPushRules
+    /// The root of the thread that the event is part of.
+    private(set) lazy var thread: EventID? = event.relation.flatMap { $0.type == Relation.thread ? $0.target : nil }
     private lazy var senderLevel = powerLevels?.level(of: event.sender) ?? .level(0)
     private lazy var body: FoldedText? = event.content["body"]?.string.map { FoldedText($0) }
     private lazy var mentionedUsers: Set<ExactString>? = {
@@ -26,7 +36,7 @@ public final class PushEvent {
         for (index, entry) in defaults.entries.enumerated() where !(entry.isLegacy && marksMentions) {
             let holds = entry.conditions.allSatisfy { condition in
                 guard case .condition(let condition) = condition else { return true }
-                return matches(condition, displayName: nil)
+                return matches(condition, reader: nil)
             }
             if holds { mask |= 1 << UInt32(index) }
         }
@@ -51,8 +61,8 @@ public final class PushEvent {
 
     /// Whether a condition holds.
     ///
-    /// - Parameter displayName: The display name in the room of the user whose rule it is.
-    func matches(_ condition: PushCondition, displayName: (() -> String?)?) -> Bool {
+    /// - Parameter reader: The user whose rule it is; `nil` where no condition may ask for them.
+    func matches(_ condition: PushCondition, reader: PushReader?) -> Bool {
         switch condition {
         case .eventMatch(let path, let pattern):
             if path == ["content", "body"] { return body.map(pattern.matchesWords) ?? false }
@@ -63,11 +73,14 @@ public final class PushEvent {
         case .eventPropertyContains(let path, let value):
             return property(path)?.elements.contains { Self.equals($0, value) } ?? false
         case .containsDisplayName:
-            guard let name = displayName?(), !name.isEmpty else { return false }
+            guard let name = reader?.displayName(), !name.isEmpty else { return false }
             return bodyContains(name)
         case .roomMemberCount(let comparison, let count): return Self.compares(memberCount, comparison, count)
         case .senderNotificationPermission(let key):
             return powerLevels.map { senderLevel >= $0.required(toNotify: key) } ?? false
+        case .threadSubscription(let isSubscribed):
+            guard let thread, let reader else { return false }
+            return reader.follows(thread) == isSubscribed
         case .unknown: return false
         }
     }

@@ -4,7 +4,11 @@ import Matrix
 ///
 /// [Push rules](https://spec.matrix.org/v1.19/client-server-api/#push-rules).
 public enum PushRuleKind: String, Sendable, Hashable, CaseIterable {
-    case override, content, room, sender, underride
+    case override, content
+    /// Between what an event says and where it was said: rules of the server's own about threads
+    /// ([MSC4306](https://github.com/matrix-org/matrix-spec-proposals/pull/4306)).
+    case postcontent
+    case room, sender, underride
 
     /// The kind of that name. Names compare as bytes.
     public init?(name: String) {
@@ -15,18 +19,25 @@ public enum PushRuleKind: String, Sendable, Hashable, CaseIterable {
 
 /// What a matching rule does.
 ///
-/// [Actions](https://spec.matrix.org/v1.19/client-server-api/#actions). Historical actions that mean nothing any more are dropped when
-/// rules are read.
+/// [Actions](https://spec.matrix.org/v1.19/client-server-api/#actions).
 public enum PushAction: Sendable, Hashable {
     /// The event makes a notification.
     case notify
     /// The notification carries a tweak, such as a sound.
     case setTweak(ExactString, value: JSONValue?)
 
-    /// The action that a JSON value stands for; `nil` for anything else, historical actions among it.
+    /// An action of old, which does nothing (any more). It is kept for the clients that wrote it and look for it.
+    case historical(ExactString)
+
+    private static let historicalNames: Set<ExactString> = ["dont_notify", "coalesce"]
+
+    /// The action that a JSON value stands for; `nil` for anything else.
     public init?(_ value: JSONValue) {
-        if value.string.map({ ExactString($0) }) == "notify" {
+        let name = value.string.map { ExactString($0) }
+        if name == "notify" {
             self = .notify
+        } else if let name, Self.historicalNames.contains(name) {
+            self = .historical(name)
         } else if let name = value["set_tweak"]?.string {
             self = .setTweak(ExactString(name), value: value["value"])
         } else {
@@ -38,6 +49,7 @@ public enum PushAction: Sendable, Hashable {
     public var json: JSONValue {
         switch self {
         case .notify: return "notify"
+        case .historical(let name): return .string(name.string)
         case .setTweak(let name, let value):
             var action: JSONValue = ["set_tweak": .string(name)]
             action["value"] = value

@@ -4,6 +4,8 @@ public enum PushRuleError: Error, Sendable, Hashable {
     case reservedID
     /// The identifier is empty, too long, or has a slash or a backslash.
     case invalidID
+    /// Rules of that kind are the server's.
+    case reservedKind
     /// There is no such rule.
     case notFound
     /// `before` or `after` names no rule of the user's of that kind.

@@ -63,7 +63,12 @@ public struct PushRuleset: Sendable {
     /// The ruleset `global`.
     public var global: JSONValue {
         var sets: JSONValue = [:]
-        for kind in PushRuleKind.allCases { sets[kind.rawValue] = .array(rules(kind).map(\.json)) }
+        for kind in PushRuleKind.allCases {
+            let rules = rules(kind)
+            // Clients know of this kind only where there is something of it.
+            if kind == .postcontent, rules.isEmpty { continue }
+            sets[kind.rawValue] = .array(rules.map(\.json))
+        }
         return sets
     }
 
@@ -84,12 +89,13 @@ public struct PushRuleset: Sendable {
     public mutating func put(
         _ kind: PushRuleKind, _ id: String, _ body: JSON, before: String? = nil, after: String? = nil
     ) throws(PushRuleError) {
+        if kind == .postcontent { throw .reservedKind }
         try Self.check(id)
         var rule = PushRule(id: id, actions: try Self.actions(body["actions"]))
         switch kind {
         case .override, .underride: rule.conditions = try Self.conditions(body["conditions"])
         case .content: rule.pattern = try Self.pattern(body["pattern"])
-        case .room, .sender: break
+        case .room, .sender, .postcontent: break
         }
         var rules = userRules(kind)
         let key = ExactString(id)
@@ -187,12 +193,8 @@ extension PushRuleset {
         guard let json, json.isArray else { throw .invalidActions }
         var actions: [PushAction] = []
         for element in json.elements {
-            if let action = PushAction(element.value) {
-                actions.append(action)
-            } else {
-                let name = element.string.map { ExactString($0) }
-                guard name == "dont_notify" || name == "coalesce" else { throw .invalidActions }
-            }
+            guard let action = PushAction(element.value) else { throw .invalidActions }
+            actions.append(action)
         }
         return actions
     }

@@ -46,7 +46,7 @@ extension JournalRow {
             case .memberships(let room, _): .memberships(room)
             case .toDevice(let message): .toDevice(message.user, message.device)
             case .oneTimeKeys(let user, let device): .oneTimeKeys(user, device)
-            case .accountData, .deviceListView: .other
+            case .accountData, .deviceListView, .threadSubscription: .other
             }
     }
 }

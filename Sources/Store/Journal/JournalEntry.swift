@@ -19,6 +19,8 @@ public enum JournalChange: Sendable {
     case receipt(ReceiptRecord)
     /// A user's account data, global or of a room, has a new content.
     case accountData(AccountDataRecord)
+    /// A user has said whether they follow a thread, by its root.
+    case threadSubscription(of: UserNumber, in: RoomNumber, root: EventID)
     /// A message waits for a device.
     case toDevice(ToDeviceRecord)
     /// A user's devices or cross-signing keys are not what they were.
@@ -42,6 +44,7 @@ public enum JournalChange: Sendable {
         case .deviceListView: .deviceListView
         case .oneTimeKeys: .oneTimeKeys
         case .presence: .presence
+        case .threadSubscription: .threadSubscription
         }
     }
 
@@ -52,6 +55,7 @@ public enum JournalChange: Sendable {
         case .memberships(let room, _): room
         case .receipt(let receipt): receipt.room
         case .accountData(let data): data.room
+        case .threadSubscription(_, let room, _): room
         case .toDevice, .deviceList, .deviceListView, .oneTimeKeys, .presence: nil
         }
     }
@@ -63,6 +67,7 @@ public enum JournalChange: Sendable {
         case .memberships: nil
         case .receipt(let receipt): receipt.user
         case .accountData(let data): data.user
+        case .threadSubscription(let user, _, _): user
         case .toDevice(let message): message.user
         case .deviceList(let user), .presence(let user), .oneTimeKeys(let user, _): user
         case .deviceListView(let user, _): user
@@ -84,6 +89,7 @@ public enum JournalChange: Sendable {
         case .event, .memberships, .deviceList, .deviceListView, .presence: nil
         case .receipt(let receipt): receipt.thread.map { "\(receipt.type) \($0)" } ?? receipt.type
         case .accountData(let data): data.type
+        case .threadSubscription(_, _, let root): root.string
         case .toDevice(let message): message.device.string
         case .oneTimeKeys(_, let device): device.string
         }
@@ -97,6 +103,7 @@ public enum JournalChange: Sendable {
         case .toDevice(let message): 160 + message.content.count
         case .memberships(_, let users): 96 + 8 * (users?.count ?? 0)
         case .receipt: 320
+        case .threadSubscription: 160
         case .deviceList, .deviceListView, .oneTimeKeys, .presence: 96
         }
     }
@@ -113,6 +120,7 @@ enum JournalKind: Int64 {
     case presence = 7
     case deviceListView = 8
     case memberships = 9
+    case threadSubscription = 10
 }
 
 /// A read receipt.

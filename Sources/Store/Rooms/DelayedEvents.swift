@@ -21,6 +21,8 @@ public struct DelayedEvent: Sendable {
     public let content: [UInt8]
     /// For how long it waits, in milliseconds.
     public let delay: Int64
+    /// For how long it sticks once it is sent, in milliseconds, if it does.
+    public let stickyMilliseconds: Int64?
     /// Since when it waits, in milliseconds since 1970.
     public let runningSince: Int64
     /// The journal's end when it was asked for.
@@ -29,7 +31,8 @@ public struct DelayedEvent: Sendable {
     /// An event.
     public init(
         id: String, user: UserNumber, device: DeviceID?, room: RoomNumber, type: EventType, stateKey: String?,
-        transaction: String?, content: [UInt8], delay: Int64, runningSince: Int64, position: StreamPosition
+        transaction: String?, content: [UInt8], delay: Int64, stickyMilliseconds: Int64? = nil, runningSince: Int64,
+        position: StreamPosition
     ) {
         self.id = id
         self.user = user
@@ -40,6 +43,7 @@ public struct DelayedEvent: Sendable {
         self.transaction = transaction
         self.content = content
         self.delay = delay
+        self.stickyMilliseconds = stickyMilliseconds
         self.runningSince = runningSince
         self.position = position
     }
@@ -53,7 +57,8 @@ public struct DelayedEventReader {
     public func event(_ id: String) throws -> DelayedEvent? {
         try sql.first(
             """
-            SELECT delay_id, user_num, device_id, room_num, type, state_key, txn, content, delay_ms, running_since_ts, position
+            SELECT delay_id, user_num, device_id, room_num, type, state_key, txn, content, delay_ms, running_since_ts, position,
+                sticky_ms
             FROM delayed_events WHERE delay_id = $1
             """, id, map: Self.decode)
     }
@@ -62,7 +67,8 @@ public struct DelayedEventReader {
     public func events(of user: UserNumber, limit: Int) throws -> [DelayedEvent] {
         try sql.all(
             """
-            SELECT delay_id, user_num, device_id, room_num, type, state_key, txn, content, delay_ms, running_since_ts, position
+            SELECT delay_id, user_num, device_id, room_num, type, state_key, txn, content, delay_ms, running_since_ts, position,
+                sticky_ms
             FROM delayed_events WHERE user_num = $1
             ORDER BY running_since_ts, delay_id LIMIT $2
             """, user, limit, map: Self.decode)
@@ -72,7 +78,8 @@ public struct DelayedEventReader {
     public func due(at now: Int64, limit: Int) throws -> [DelayedEvent] {
         try sql.all(
             """
-            SELECT delay_id, user_num, device_id, room_num, type, state_key, txn, content, delay_ms, running_since_ts, position
+            SELECT delay_id, user_num, device_id, room_num, type, state_key, txn, content, delay_ms, running_since_ts, position,
+                sticky_ms
             FROM delayed_events WHERE send_ts <= $1
             ORDER BY send_ts, delay_id LIMIT $2
             """, now, limit, map: Self.decode)
@@ -88,7 +95,8 @@ public struct DelayedEventReader {
             id: try row.text(0), user: try row.number(1),
             device: try row.textOrNil(2).flatMap { DeviceID($0) }, room: try row.number(3),
             type: EventType(try row.text(4)), stateKey: try row.textOrNil(5), transaction: try row.textOrNil(6),
-            content: Array(try row.text(7).utf8), delay: try row.int(8), runningSince: try row.int(9),
+            content: Array(try row.text(7).utf8), delay: try row.int(8),
+            stickyMilliseconds: try row.intOrNil(11), runningSince: try row.int(9),
             position: StreamPosition(try row.int(10)))
     }
 }
@@ -102,11 +110,11 @@ public struct DelayedEventWriter {
         try writer.sql.execute(
             """
             INSERT INTO delayed_events (delay_id, user_num, device_id, room_num, type, state_key, txn, content, delay_ms,
-                running_since_ts, send_ts, position)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                running_since_ts, send_ts, position, sticky_ms)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
             """, event.id, event.user, event.device?.string, event.room, event.type.string, event.stateKey,
             event.transaction, String(decoding: event.content, as: UTF8.self), event.delay, event.runningSince,
-            event.runningSince + event.delay, event.position.rawValue)
+            event.runningSince + event.delay, event.position.rawValue, event.stickyMilliseconds)
     }
 
     /// Lets one wait from the beginning again.

@@ -73,6 +73,14 @@ public final class StoredEvent: Sendable {
         copy(redacted, redactedBy: redaction)
     }
 
+    /// The event without its content, in no timeline any more.
+    func purged(_ redacted: Event) -> StoredEvent {
+        StoredEvent(
+            number: number, event: redacted, room: room, sender: sender, stateKey: stateKey, position: nil,
+            state: state, roomState: roomState, replaces: replaces, redactedBy: redactedBy, status: status,
+            receivedTimestamp: receivedTimestamp, transaction: transaction)
+    }
+
     /// The record with another form of the event, for those who may not see all of it.
     public func showing(_ event: Event) -> StoredEvent { copy(event, redactedBy: redactedBy) }
 

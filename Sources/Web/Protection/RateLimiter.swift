@@ -11,6 +11,8 @@ public final class RateLimiter: Sendable {
         case address(UInt64, UInt64)
         /// Another homeserver.
         case server(ServerName)
+        /// A room, or a user whom the store need not know.
+        case named(ExactString)
     }
 
     private struct Key: Hashable {
@@ -69,6 +71,19 @@ public final class RateLimiter: Sendable {
         }
         guard let wait else { return }
         throw MatrixError.limitExceeded(retryAfterMilliseconds: Int64(min((wait / 1e6).rounded(.up), 1e12)))
+    }
+
+    /// Counts invitations: for who invites, for the room, and for each of those who are invited.
+    ///
+    /// - Parameters:
+    ///   - room: `nil` for one that is being made.
+    ///   - sender: Who invites.
+    /// - Throws: ``MatrixError`` 429 with `retry_after_ms`.
+    public func admitInvitations(of users: [UserID], to room: RoomID?, by sender: Subject) throws {
+        guard limits.isEnabled, !users.isEmpty else { return }
+        try admit(sender, as: .invite, cost: users.count)
+        if let room { try admit(.named(ExactString(room.string)), as: .inviteRoom, cost: users.count) }
+        for user in users { try admit(.named(ExactString(user.string)), as: .inviteUser) }
     }
 
     /// The number of buckets.

@@ -22,14 +22,24 @@ public struct RateLimitClass: Hashable, Sendable, ExpressibleByStringLiteral {
     public static let registration: RateLimitClass = "registration"
     /// Rooms created.
     public static let roomCreation: RateLimitClass = "room_creation"
+    /// Wrong passwords: by account.
+    public static let loginAccount: RateLimitClass = "login_account"
     /// Rooms joined or knocked on.
     public static let join: RateLimitClass = "join"
-    /// Users invited.
+    /// Those of them that have to be entered through another server.
+    public static let joinRemote: RateLimitClass = "join_remote"
+    /// Users invited: by who invites.
     public static let invite: RateLimitClass = "invite"
+    /// Users invited: by room.
+    public static let inviteRoom: RateLimitClass = "invite_room"
+    /// Users invited: by who is invited.
+    public static let inviteUser: RateLimitClass = "invite_user"
     /// Media uploaded.
     public static let upload: RateLimitClass = "upload"
     /// Previews of web pages.
     public static let preview: RateLimitClass = "preview"
+    /// Media downloaded: by user, or by address where no token is asked for.
+    public static let download: RateLimitClass = "download"
     /// Searches.
     public static let search: RateLimitClass = "search"
     /// Requests of other servers: by server.
@@ -72,10 +82,15 @@ public struct RateLimits: Sendable {
         .login: Limit(perSecond: 0.2, burst: 10),
         .registration: Limit(perSecond: 0.1, burst: 5),
         .roomCreation: Limit(perSecond: 0.2, burst: 10),
+        .loginAccount: Limit(perSecond: 1.0 / 30, burst: 20),
         .join: Limit(perSecond: 0.5, burst: 20),
+        .joinRemote: Limit(perSecond: 0.2, burst: 15),
         .invite: Limit(perSecond: 0.5, burst: 30),
+        .inviteRoom: Limit(perSecond: 0.5, burst: 100),
+        .inviteUser: Limit(perSecond: 0.1, burst: 20),
         .upload: Limit(perSecond: 1, burst: 30),
         .preview: Limit(perSecond: 1, burst: 30),
+        .download: Limit(perSecond: 20, burst: 500),
         .search: Limit(perSecond: 1, burst: 20),
         .federation: Limit(perSecond: 100, burst: 1000),
         .serverKeys: Limit(perSecond: 5, burst: 100),

@@ -55,6 +55,9 @@ struct Application: Sendable {
         services = try await Services(
             configuration, database: database, signingKeys: signingKeys, appServices: appServices)
         try await services.accounts.appServices.start()
+        do { try await services.notices?.start() } catch let error as ServerNotices.AccountInUse {
+            throw CommandFailure("server_notices.localpart: \(error.user) is the account of somebody else")
+        }
         try await services.users.presence.start()
         try await services.traffic?.start()
         for cursor in services.found.cursors { try await cursor.start() }
@@ -105,6 +108,7 @@ struct Application: Sendable {
         let accounts = services.accounts
         let selfDestruction = services.users.selfDestruction
         let delayed = services.rooms.delayed
+        let (purge, revival) = (services.retentionPurge, services.stickyRevival)
         let relations = RelationBacklog(store: services.store, logger: Logger(label: "chappe.rooms"))
         let logger = logger
         background = Task {
@@ -113,6 +117,7 @@ struct Application: Sendable {
                 try await accounts.guests.resume()
                 try await selfDestruction?.resume()
                 try await delayed.resume()
+                try await revival.resume()
             } catch {
                 logger.error("work from before the stop not resumed", metadata: ["error": "\(error)"])
             }
@@ -121,12 +126,14 @@ struct Application: Sendable {
             async let unbinding: Void = accounts.identity.run()
             async let pages: Void = ProgramPages.run()
             async let noting: Void = relations.run()
+            async let purging: Void? = purge?.run()
             await activity.run()
             await pages
             await sweeping
             await forgetting
             await unbinding
             await noting
+            _ = await purging
         }
     }
 

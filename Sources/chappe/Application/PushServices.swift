@@ -51,8 +51,8 @@ struct PushServices: Sendable {
         cursor = JournalCursor(
             .push,
             follower: PushFollower(
-                store: store, judges: judges, ignored: ignored, users: users, sender: sender, mail: mail,
-                clock: clock),
+                store: store, judges: judges, ignored: ignored, invites: rooms.invitePermissions, users: users,
+                sender: sender, mail: mail, clock: clock),
             store: store, scheduler: scheduler, logger: Logger(label: "chappe.journal"))
     }
 

@@ -69,6 +69,7 @@ struct Routing {
             store: services.store, audit: services.audit, clock: services.clock, randomness: services.randomness,
             keys: services.signingKeys)
         router.addAdministrationRoutes(administration, in: environment)
+        router.addNoticeRoutes(notices: services.notices, administration, in: environment)
         if let traffic = services.traffic, let federation = services.federation {
             router.addFederationAdministrationRoutes(
                 queue: traffic.sender, probe: federation.client, in: environment)
@@ -89,9 +90,12 @@ struct Routing {
         if let server = configuration.identityServers?.first(where: { $0.url.hasPrefix("https://") }) {
             wellKnown["m.identity_server"] = ["base_url": .string(server.url)]
         }
+        var unstable = ServerFeatures.knownUnstableFeatures
+        unstable["org.matrix.msc4306"] = configuration.followsThreads
         return ServerFeatures(
             defaultRoomVersion: configuration.defaultRoomVersion,
-            allowsAddressChanges: services.accounts.addresses.sendsMail, publicBaseURL: configuration.publicBaseURL,
+            allowsAddressChanges: services.accounts.addresses.sendsMail, unstableFeatures: unstable,
+            publicBaseURL: configuration.publicBaseURL,
             wellKnownExtra: wellKnown, delegatedServer: configuration.delegatedServer, support: configuration.support
         )
     }

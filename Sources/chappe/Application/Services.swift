@@ -6,6 +6,7 @@ import Logging
 import Matrix
 import NameLookup
 import Store
+import Web
 
 /// The services of a running server, each made of what it needs.
 struct Services: Sendable {
@@ -36,6 +37,10 @@ struct Services: Sendable {
     let identityClient: IdentityClient
     let pushes: PushServices
     let appServices: AppServiceTraffic
+    /// Removes old messages; `nil` where they are kept.
+    let retentionPurge: RetentionPurge?
+    let stickyRevival: StickyRevival
+    let notices: ServerNotices?
 
     /// What application services are asked and told.
     struct AppServiceTraffic: Sendable {
@@ -152,6 +157,7 @@ struct Services: Sendable {
         let counts = KeyCounts(store: store)
         let inboxes = ToDeviceInboxes(store: store)
         let ignored = IgnoredUsers(store: store)
+        let invitePermissions = InvitePermissions(store: store)
         let roomFacts = RoomFactsCache(store: store)
         let activeUsers = ActiveUsers(store: store)
         let directorySource = StoredRoomDirectory(store: store)
@@ -168,6 +174,7 @@ struct Services: Sendable {
                 RoomFederation(
                     remote: $0.client, policyServers: $0.client, keys: $0.keys, scheduler: scheduler)
             },
+            invitePermissions: invitePermissions,
             invitationKeys: IdentityKeys(servers: configuration.identityServers ?? [], transport: identity),
             logger: Logger(label: "chappe.rooms")
         )
@@ -197,7 +204,13 @@ struct Services: Sendable {
         invitations = AddressInvitations(
             rooms: rooms, identity: accounts.identity, profiles: StoredProfiles(store: store))
 
-        let pushRules = PushRulesService(store: store)
+        if let retention = configuration.retention { store.lifetimes.enforce(retention.policy) }
+        retentionPurge = configuration.retention.map {
+            RetentionPurge(
+                store: store, intervalMilliseconds: $0.purgeEveryMilliseconds, logger: Logger(label: "chappe.rooms"))
+        }
+        stickyRevival = StickyRevival(rooms: rooms, logger: Logger(label: "chappe.rooms"))
+        let pushRules = PushRulesService(store: store, defaults: configuration.defaultPushRules)
         let accountData = AccountDataService(store: store, pushRules: pushRules)
         let typing = TypingService(store: store, clock: clock, scheduler: scheduler)
         typing.listen { [weak activeUsers] room in activeUsers?.wake(room: room) }
@@ -220,6 +233,11 @@ struct Services: Sendable {
                     store: store, clock: clock, scheduler: scheduler, logger: Logger(label: "chappe.messages"))
                 : nil
         )
+        let (tags, accounts) = (users.tags, self.accounts)
+        notices = configuration.serverNotices.map {
+            ServerNotices(
+                policy: $0, rooms: rooms, accounts: accounts.accounts, tags: tags, profiles: accounts.profiles)
+        }
         let servers: any RemoteServers = federation?.client ?? UnreachableServers()
         let policy = federation?.policy
         let outbox = policy.map { policy in ToDeviceQueue { policy.permits($0) } }
@@ -253,7 +271,7 @@ struct Services: Sendable {
             users: UserDataSource(
                 store: store, accountData: accountData,
                 unread: unread,
-                ignored: ignored
+                ignored: ignored, invites: invitePermissions
             ),
             devices: DeviceSyncSource(store: store, counts: counts, inboxes: inboxes),
             typing: typing,
@@ -315,7 +333,7 @@ struct Services: Sendable {
             store: store, serverName: serverName, clock: clock,
             hasher: Argon2PasswordHasher(effort: configuration.hashesPasswordsCheaply ? .cheap : .standard),
             sessions: sessions, removal: removal, departure: rooms,
-            failedLogins: FailedLogins(burst: configuration.rateLimits.isEnabled ? 20 : 0), appServices: appServices
+            failedLogins: FailedLogins(configuration.rateLimits), appServices: appServices
         )
         let captcha = configuration.captcha.map {
             SiteVerifier(
@@ -372,5 +390,16 @@ struct Services: Sendable {
             ),
             openID: OpenIDService(store: store, clock: clock, randomness: randomness, serverName: serverName)
         )
+    }
+}
+
+extension FailedLogins {
+    /// Counts as the limits say.
+    fileprivate convenience init(_ limits: RateLimits) {
+        guard limits.isEnabled, let limit = limits.classes[.loginAccount] else {
+            self.init(burst: 0)
+            return
+        }
+        self.init(burst: limit.burst, intervalMilliseconds: Int64(min(1_000 / max(limit.perSecond, 1e-6), 1e9)))
     }
 }

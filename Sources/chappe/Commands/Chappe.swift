@@ -10,7 +10,7 @@ struct Chappe: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Initialize.self, Serve.self, CheckConfig.self, User.self, Room.self, Token.self, Federation.self,
-            Audit.self,
+            Notice.self, Audit.self,
         ]
     )
 

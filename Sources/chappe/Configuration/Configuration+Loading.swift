@@ -134,6 +134,14 @@ extension Configuration {
         let presence = node.mapping("presence")
         presenceIsEnabled = presence.bool("enabled", default: true)
         presence.finish()
+        retention = Retention(node.mapping("retention"))
+        serverNotices = ServerNoticesPolicy(node.mapping("server_notices"), serverName: serverName)
+        let threads = node.mapping("threads")
+        followsThreads = threads.bool("subscriptions", default: false)
+        threads.finish()
+        let push = node.mapping("push")
+        findsMentionsInText = push.bool("legacy_mentions", default: true)
+        push.finish()
         trustedProxies = node.has("trusted_proxies") ? node.strings("trusted_proxies") : ["127.0.0.1", "::1"]
         appServices = node.strings("app_services")
 

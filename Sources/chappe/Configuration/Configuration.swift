@@ -2,6 +2,7 @@ import ClientAPI
 import FederationOutbound
 import Homeserver
 import Matrix
+import Store
 import Web
 
 /// What the configuration file says, checked. `Deploy/chappe.example.yaml` documents every key.
@@ -24,6 +25,14 @@ struct Configuration: Sendable {
     var userDirectory: UserDirectoryPolicy
     var media: Media
     var presenceIsEnabled: Bool
+    /// For how long messages are kept; `nil`: forever.
+    var retention: Retention?
+    /// Who speaks to users for the server; `nil` if nobody does.
+    var serverNotices: ServerNoticesPolicy?
+    /// Whether users may follow threads, and are notified of those alone.
+    var followsThreads: Bool
+    /// Whether messages that mark no mentions are looked through for names.
+    var findsMentionsInText: Bool
     var trustedProxies: [String]
     var appServices: [String]
     var mail: Mail?
@@ -127,6 +136,12 @@ struct Configuration: Sendable {
     enum SecretText: Sendable {
         case written(String)
         case file(String)
+    }
+
+    /// For how long messages are kept.
+    struct Retention: Sendable {
+        var policy: RetentionPolicy
+        var purgeEveryMilliseconds: Int64
     }
 
     /// Who judges captchas.

@@ -127,6 +127,31 @@ import Testing
         #expect(outcome(["body": "hi @room"], .withLegacyMentions, by: Who.carol) == Self.plain)
     }
 
+    @Test func threads() throws {
+        let dave = try #require(UserID(Who.dave))
+        let defaults = DefaultPushRules.standard.withThreadSubscriptions
+        let root = try #require(EventID("$root"))
+        let relation: JSONValue = ["rel_type": "m.thread", "event_id": "$root"]
+        func outcome(_ content: JSONValue, follows: Bool, mutes: Bool = false) throws -> PushOutcome {
+            var rules = PushRuleset(user: dave, defaults: defaults)
+            if mutes { try rules.put(.room, room.roomID, JSONValue.object(["actions": []]).json) }
+            let event = PushEvent(message(content), memberCount: 3, powerLevels: nil, defaults: defaults)
+            return CompiledRules(rules).evaluate(event, follows: { follows && $0 == root }) { nil }
+        }
+        let reply: JSONValue = ["body": "x", "m.relates_to": relation]
+        #expect(try outcome(reply, follows: false) == .nothing)
+        #expect(try outcome(reply, follows: true) == Self.sound)
+        #expect(try outcome(reply, follows: true, mutes: true) == Self.sound, "a thread that is followed is not muted")
+        #expect(try outcome(["body": "x"], follows: true) == Self.plain)
+        #expect(try outcome(["body": "x"], follows: true, mutes: true) == .nothing)
+        let mention: JSONValue = [
+            "body": "x", "m.relates_to": relation, "m.mentions": ["user_ids": [.string(Who.dave)]],
+        ]
+        #expect(try outcome(mention, follows: false) == Self.mention)
+        let global = PushRuleset(user: dave, defaults: defaults).global
+        #expect(global["postcontent"] != nil && PushRuleset(user: dave).global["postcontent"] == nil)
+    }
+
     @Test func listAsClientsSeeIt() throws {
         let dave = try #require(UserID(Who.dave))
         let global = PushRuleset(user: dave).global

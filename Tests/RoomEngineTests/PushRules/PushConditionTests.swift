@@ -15,7 +15,8 @@ import Testing
         }
         let event = PushEvent(
             room.event("e", type, by: sender, key: key, content), memberCount: members, powerLevels: levels)
-        return event.matches(PushCondition(condition), displayName: { displayName })
+        return event.matches(
+            PushCondition(condition), reader: PushReader(displayName: { displayName }, follows: { _ in false }))
     }
 
     @Test func eventMatch() {

@@ -217,3 +217,13 @@ def test_restricted_room(alice, bob, dave, rule):
     becomes(alice, room, dave.user, "join")
     assert membership(bob, room, dave.user) == "join"
     agree(room, alice, bob)
+
+
+def test_an_invitation_that_is_not_wanted(alice, bob):
+    bob.put("user", bob.user, "account_data", "m.invite_permission_config", json={"default_action": "block"})
+    room = alice.create_room(preset="private_chat")
+    alice.refused(("M_INVITE_BLOCKED", "M_FORBIDDEN"), 403, "POST", "rooms", room, "invite", json={"user_id": bob.user})
+    assert not bob.sync().get("rooms", {}).get("invite")
+    bob.put("user", bob.user, "account_data", "m.invite_permission_config", json={})
+    alice.invite(room, bob)
+    assert invited(bob, room)

@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from harness.rooms import agree, arrives, becomes, bodies, content_of
 from harness.waiting import eventually
 
@@ -196,3 +197,26 @@ def test_nobody_takes_over_a_room_by_claiming_to_replace_it(alice, bob, pair, fr
     becomes(alice, false, bob.user, "join")
     if pair.there.kind == "chappe":
         assert bob.get("directory", "room", alias)["room_id"] == room
+
+
+def sticky(client, room):
+    """The events of a room that stick, as a first sync tells of them."""
+    section = client.sync()["rooms"]["join"].get(room, {})
+    events = section.get("msc4354_sticky", {}).get("events", []) + section.get("timeline", {}).get("events", [])
+    return {event["event_id"] for event in events if "msc4354_sticky" in event}
+
+
+def test_events_that_stick_reach_servers_that_come_later(alice, bob, pair):
+    if {pair.here.kind, pair.there.kind} != {"chappe"}:
+        pytest.skip("Synapse has it only as an experiment")
+    room = alice.create_room(preset="public_chat", initial_state=[
+        {"type": "m.room.history_visibility", "content": {"history_visibility": "joined"}}])
+    first = alice.send(room, {"a": 1}, "org.example.member", params={"org.matrix.msc4354.sticky_duration_ms": 600_000})
+    for number in range(15):
+        alice.say(room, f"message {number}")
+    bob.join_via(room, alice)
+    eventually(lambda: first in sticky(bob, room), what="what stuck before the join")
+    second = alice.send(room, {"a": 2}, "org.example.member", params={"org.matrix.msc4354.sticky_duration_ms": 600_000})
+    eventually(lambda: {first, second} <= sticky(bob, room), what="what stuck after the join")
+    third = bob.send(room, {"a": 3}, "org.example.member", params={"org.matrix.msc4354.sticky_duration_ms": 600_000})
+    eventually(lambda: {first, second, third} <= sticky(alice, room), what="what sticks on the other side")

@@ -66,6 +66,18 @@ def _answer(form: str, tolerant: bool) -> Draft202012Validator:
         account_data=_closed(**{"global": _DATA, "rooms": _map(_DATA, "^!")}),
         receipts=_closed(rooms=_map(_closed(["type", "content"], type={"const": "m.receipt"}, content={"type": "object"}), "^!")),
         typing=_closed(rooms=_map(_closed(["type", "content"], type={"const": "m.typing"}, content=_closed(["user_ids"], user_ids=users)), "^!")),
+        **{
+            # MSC4308 and MSC4354, under their names of before the specification.
+            "io.element.msc4308.thread_subscriptions": _closed(
+                subscribed=_map(_map(_closed(["automatic", "bump_stamp"], automatic={"type": "boolean"}, bump_stamp=_COUNT), "^\\$"), "^!"),
+                unsubscribed=_map(_map(_closed(["bump_stamp"], bump_stamp=_COUNT), "^\\$"), "^!"),
+                prev_batch={"type": "string"},
+            ),
+            "org.matrix.msc4354.sticky_events": _closed(
+                ["next_batch"], next_batch={"type": "string"},
+                rooms=_map(_closed(["events"], events={"type": "array", "minItems": 1, "items": _EVENT}), "^!"),
+            ),
+        },
     )
     lists = _map(_closed(["count"], count=_COUNT) if not tolerant else {"type": "object", "required": ["count"]})
     return Draft202012Validator(_closed(

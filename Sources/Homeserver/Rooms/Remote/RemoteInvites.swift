@@ -71,7 +71,8 @@ extension RoomService {
     ///   - strippedState: What the user is told of the room: whole or stripped events.
     ///   - origin: The other server.
     /// - Returns: The invite with this server's signature.
-    /// - Throws: 400 for what is no such event; 403 `M_FORBIDDEN` if it is not signed or invites nobody of this server.
+    /// - Throws: 400 for what is no such event; 403 `M_FORBIDDEN` if it is not signed or invites nobody of this server; 403
+    ///   `M_INVITE_BLOCKED` if the user does not want it.
     public func takeInvite(
         _ json: JSON, id: EventID?, in room: RoomID, version: RoomVersion, strippedState: [JSON],
         from origin: ServerName
@@ -121,6 +122,7 @@ extension RoomService {
         else { throw MatrixError.forbidden("This is no invitation of a user of this server") }
         let account = try await store.read { try $0.accounts.account(target) }
         if account?.flags.contains(.deactivated) == true { throw MatrixError.forbidden("There is no such user here") }
+        try await invitePermissions.check(inviteOf: target, by: event.sender)
         let signed: Event
         do { signed = try event.signed(by: serverName, key: services.signingKey) } catch { throw MatrixError(error) }
         // Whoever invites is not told whether there is such a user: the invitation is nobody's then.

@@ -6,7 +6,7 @@ extension SlidingAnswer {
     func write(
         _ request: SlidingSyncRequest, position: SlidingPosition, store: Store, now: Int64
     ) async throws -> [UInt8] {
-        let events = rooms.flatMap { ($0.timeline ?? []) + $0.state }
+        let events = rooms.flatMap { ($0.timeline ?? []) + $0.state } + (sticky?.rooms.flatMap(\.events) ?? [])
         // Who has been told everything before has been told what relates to what.
         let parents = rooms.flatMap { room in
             room.isInitial || room.isLimited || room.isExpanded ? room.timeline ?? [] : []
@@ -33,12 +33,12 @@ extension SlidingAnswer {
             room.write(request.form, rendered, &writer)
         }
         writer.endObject()
-        writeExtensions(&writer)
+        writeExtensions(rendered, &writer)
         writer.endObject()
         return writer.bytes
     }
 
-    private func writeExtensions(_ writer: inout JSONWriter) {
+    private func writeExtensions(_ rendered: RenderedEvents, _ writer: inout JSONWriter) {
         writer.key("extensions")
         writer.beginObject()
         if let messages {
@@ -68,6 +68,33 @@ extension SlidingAnswer {
         }
         Self.write("receipts", receipts, &writer)
         Self.write("typing", typing, &writer)
+        if let threadSubscriptions {
+            writer.key("io.element.msc4308.thread_subscriptions")
+            writer.beginObject()
+            threadSubscriptions.write(nextName: "prev_batch", into: &writer)
+            writer.endObject()
+        }
+        writeSticky(rendered, &writer)
+        writer.endObject()
+    }
+
+    private func writeSticky(_ rendered: RenderedEvents, _ writer: inout JSONWriter) {
+        guard let sticky else { return }
+        writer.key("org.matrix.msc4354.sticky_events")
+        writer.beginObject()
+        writer.member("next_batch", "\(sticky.next)")
+        writer.key("rooms")
+        writer.beginObject()
+        for (_, room, events) in sticky.rooms {
+            writer.key(room.string)
+            writer.beginObject()
+            writer.key("events")
+            writer.beginArray()
+            for event in events { rendered.write(event, into: &writer, includeRoomID: false) }
+            writer.endArray()
+            writer.endObject()
+        }
+        writer.endObject()
         writer.endObject()
     }
 

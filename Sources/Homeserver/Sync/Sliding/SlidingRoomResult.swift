@@ -67,11 +67,16 @@ struct SlidingAnswer: Sendable {
     var receipts: [(room: RoomID, event: [UInt8])]?
     /// Who is typing, as events; `nil` if it is not wanted.
     var typing: [(room: RoomID, event: [UInt8])]?
+    /// What sticks; `nil` if there is nothing new.
+    var sticky: StickyPage?
+    /// What the user has said about threads; `nil` if nothing.
+    var threadSubscriptions: ThreadSubscriptionPage?
 
     /// Whether it is not worth being sent.
     var isEmpty: Bool {
         rooms.isEmpty && messages?.events.isEmpty ?? true && deviceLists?.changed.isEmpty ?? true
             && deviceLists?.left.isEmpty ?? true && !keyCountsChanged && accountData?.isEmpty ?? true
             && roomAccountData.isEmpty && receipts?.isEmpty ?? true && typing?.isEmpty ?? true
+            && threadSubscriptions == nil && sticky == nil
     }
 }

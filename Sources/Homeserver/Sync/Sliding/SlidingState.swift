@@ -45,6 +45,9 @@ struct SlidingState: Sendable {
     /// The era in which the global account data were sent; 0 if they were not.
     var globalAccountData: Int32 = 0
     var receipts = Era()
+    var threadSubscriptions = Era()
+    /// The era in which the threads that the user follows were sent; 0 if they were not.
+    var sentThreadSubscriptions: Int32 = 0
 
     /// How many memberships are remembered; then they are sent again.
     private static let memberLimit = 20_000

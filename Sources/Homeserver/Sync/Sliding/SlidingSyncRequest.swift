@@ -139,6 +139,20 @@ public struct SlidingExtensions: Sendable, Hashable {
         }
     }
 
+    /// Events that stick.
+    public struct Sticky: Sendable, Hashable {
+        /// The last of them that the client has.
+        public let since: StreamPosition?
+        /// How many are wanted at once.
+        public let limit: Int
+
+        /// Which are wanted.
+        public init(since: StreamPosition?, limit: Int) {
+            self.since = since
+            self.limit = limit
+        }
+    }
+
     /// Messages to the device.
     public var toDevice: ToDevice?
     /// Whether changes of device lists, and the counts of the device's keys, are wanted.
@@ -149,6 +163,10 @@ public struct SlidingExtensions: Sendable, Hashable {
     public var receipts: RoomScope?
     /// Who is typing.
     public var typing: RoomScope?
+    /// Events that stick.
+    public var sticky: Sticky?
+    /// The threads that the user follows: how many are wanted at once.
+    public var threadSubscriptions: Int?
 
     /// Nothing.
     public init() {}

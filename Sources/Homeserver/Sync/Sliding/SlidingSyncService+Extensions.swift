@@ -69,6 +69,7 @@ extension SlidingSyncService {
         if let scope = work.request.extensions.typing {
             try await addTyping(scope, targets, work, moment, to: &answer)
         }
+        try await addThreadSubscriptions(&work, moment, to: &answer)
     }
 
     private func rooms(

@@ -65,7 +65,9 @@ extension SlidingSyncService {
             if types.contains("m.direct") { work.mustCheckAll = true }
         }
         // Whose invitations are shown depends on it.
-        if types.contains("m.ignored_user_list") { work.cache.lists = [:] }
+        if types.contains("m.ignored_user_list") || !types.isDisjoint(with: InvitePermission.types) {
+            work.cache.lists = [:]
+        }
     }
 
     // MARK: Making a list
@@ -89,11 +91,10 @@ extension SlidingSyncService {
         }
         let others = entries.filter { $0.value.membership != .join && !$0.value.isForgotten }
         let events = try await store.events(others.map(\.value.event))
-        let ignored = try await sync.users.ignoredUsers(of: user.number)
         for (room, entry) in others {
             guard let event = events[entry.event] else { continue }
             switch entry.membership {
-            case .invite where ignored.contains(event.event.sender): continue
+            case .invite where try await sync.users.hides(inviteBy: event.event.sender, from: user.number): continue
             case .leave where event.event.sender == user.id: continue
             case .leave, .ban: guard try await wasInside(before: event) else { continue }
             case .join, .invite, .knock: break

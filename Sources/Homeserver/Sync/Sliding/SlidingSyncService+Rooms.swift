@@ -325,6 +325,11 @@ extension SlidingSyncService {
             return nil
         }
         guard let event = try await store.event(entry.event), !ignored.contains(event.event.sender) else { return nil }
+        if entry.membership == .invite,
+            try await sync.users.hides(inviteBy: event.event.sender, from: work.request.user.number)
+        {
+            return nil
+        }
         var result = SlidingRoomResult(try await store.room(room), entry.membership)
         result.lists = target.lists
         result.isInitial = true

@@ -123,7 +123,10 @@ public final class SlidingSyncService: Sendable {
             since: work.state.token, end: end, rooms: rooms, news: news,
             typing: typingRooms(work, rooms, end))
         let messages = try await messages(&work, moment)
-        if let news, news.changes.isEmpty, !work.mustCheckAll, moment.typing.isEmpty, messages?.events.isEmpty ?? true {
+        let sticky = try await stickyPage(&work, moment)
+        if let news, news.changes.isEmpty, !work.mustCheckAll, moment.typing.isEmpty, messages?.events.isEmpty ?? true,
+            !hasThreadNews(work, moment), sticky == nil
+        {
             work.state.token = end
             var answer = SlidingAnswer()
             answer.messages = messages
@@ -131,7 +134,7 @@ public final class SlidingSyncService: Sendable {
             try await addQuietExtensions(work, to: &answer)
             return answer
         }
-        return try await answer(&work, moment, messages)
+        return try await answer(&work, moment, messages, sticky)
     }
 
     private func news(
@@ -156,7 +159,8 @@ public final class SlidingSyncService: Sendable {
     }
 
     private func answer(
-        _ work: inout SlidingWork, _ moment: SlidingMoment, _ messages: (events: [[UInt8]], next: StreamPosition)?
+        _ work: inout SlidingWork, _ moment: SlidingMoment, _ messages: (events: [[UInt8]], next: StreamPosition)?,
+        _ sticky: StickyPage?
     ) async throws -> SlidingAnswer {
         var answer = SlidingAnswer()
         answer.messages = messages
@@ -167,6 +171,7 @@ public final class SlidingSyncService: Sendable {
         for room in targets.keys { work.owed[room] = work.state.rooms[room]?.through }
         answer.rooms = try await rooms(targets, &work, moment)
         try await addExtensions(targets, &work, moment, to: &answer)
+        try await add(sticky, work, to: &answer)
         noteUnsent(targets, &work, moment)
         work.state.token = moment.end
         work.mustCheckAll = false
@@ -204,6 +209,8 @@ struct SlidingWork {
     var owed: [RoomNumber: StreamPosition] = [:]
     /// Up to where it is known that no message waits for the device.
     var messagesThrough = StreamPosition(0)
+    /// Up to where it is known that nothing sticks that the client has not been told.
+    var stickyThrough = StreamPosition(0)
     /// Timelines are read as for a sync with such a limit.
     private var timelineRequests: [Int: SyncRequest] = [:]
     /// By the lists that a room is in: what they want together.
@@ -221,6 +228,7 @@ struct SlidingWork {
         self.subscriptions = subscriptions
         state.accountData.note(request.extensions.accountData != nil)
         state.receipts.note(request.extensions.receipts != nil)
+        state.threadSubscriptions.note(request.extensions.threadSubscriptions != nil)
         if case .remembered(let serial)? = request.position.flatMap({ SlidingPosition($0) })?.answer,
             let checked = cache.checked, checked.serial == serial, checked.rules == request.rules
         {
@@ -286,5 +294,6 @@ extension SlidingSyncRequest {
     /// Whether something of what is sent must be remembered for the next request.
     var needsMemory: Bool {
         !lists.isEmpty || !subscriptions.isEmpty || extensions.accountData != nil
+            || extensions.threadSubscriptions != nil
     }
 }

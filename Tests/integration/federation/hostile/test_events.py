@@ -217,6 +217,32 @@ def test_what_was_banned_is_soft_failed(peer, target, alice, known, mallory):
     assert not any(event.get("content", {}).get("body") == "Quiet now" for event in peer.pdus)
 
 
+def test_what_sticks_and_was_soft_failed_is_looked_at_again(peer, target, alice, known, mallory):
+    """Somebody banned says something that sticks, from before the ban: it is not seen, until they are let in again."""
+    if target.kind == "synapse":
+        pytest.skip("Synapse has sticky events only as an experiment")
+    before, joined = list(known.tips), known.state["m.room.member", mallory]
+    alice.post("rooms", known.room_id, "ban", json={"user_id": mallory})
+    eventually(
+        lambda: any(event.get("state_key") == mallory and event["content"]["membership"] == "ban" for event in peer.pdus),
+        what="the ban",
+    )
+    auth = [known.state["m.room.create", ""], known.state["m.room.power_levels", ""], joined]
+    sticky = known.message(
+        "I am in the call", mallory, prev_events=before, auth_events=auth, msc4354_sticky={"duration_ms": 600_000})
+    plain = known.message("I say so", mallory, prev_events=before, auth_events=auth)
+    peer.send(target, [sticky, plain])
+    said = alice.say(known.room_id, "Quiet now")
+    eventually(lambda: has(alice, known.room_id, said))
+    assert not has(alice, known.room_id, known.id_of(sticky))
+    alice.post("rooms", known.room_id, "unban", json={"user_id": mallory})
+    assert not has(alice, known.room_id, known.id_of(sticky)), "they are outside yet"
+    peer.join(target, known.room_id, mallory, known.version)
+    eventually(lambda: has(alice, known.room_id, known.id_of(sticky)), what="what stuck, once they are in again")
+    assert not has(alice, known.room_id, known.id_of(plain))
+    assert known.id_of(sticky) in str(alice.sync())
+
+
 def test_a_server_that_is_shut_out(peer, target, alice, known, mallory):
     alice.set_state(known.room_id, "m.room.server_acl", {"allow": ["*"], "allow_ip_literals": False})
     event = known.message(SECRET, mallory)
