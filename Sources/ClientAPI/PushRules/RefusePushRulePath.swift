@@ -1,7 +1,7 @@
 import Matrix
 import Web
 
-/// What looks like the path of a push rule and is none: another scope than `global`, an attribute that rules do not have, or something left out.
+/// What looks like the path of a [push rule](https://spec.matrix.org/v1.19/client-server-api/#push-rules-api) and is none: another scope than `global`, an attribute that rules do not have, or something left out.
 ///
 /// The paths of old had the scope as a parameter; clients and Sytest expect to be told that theirs is wrong, not that the server does not
 /// know push rules.

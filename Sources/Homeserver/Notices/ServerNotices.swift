@@ -119,7 +119,9 @@ public final class ServerNotices: Sendable {
         new.creationContent = ["m.federate": false]
         new.powerLevelOverride = JSONValue.object(["users_default": -10]).json
         if let picture = policy.avatarURL {
-            new.initialState = [.init(type: .avatar, key: "", content: JSONValue.object(["url": .string(picture)]).json)]
+            new.initialState = [
+                .init(type: .avatar, key: "", content: JSONValue.object(["url": .string(picture)]).json)
+            ]
         }
         let made = try await rooms.create(new, by: try await speaker())
         let number = try await rooms.number(of: made)

@@ -36,7 +36,8 @@ extension SlidingSyncService {
         var page = StickyPage(next: events.count >= wanted.limit ? events.last?.position ?? end : end)
         var byRoom = Dictionary(grouping: events.filter { sync.isToldSticky($0, ignored) }, by: \.room)
         // Who comes into a room is told everything in it, from whenever it is.
-        for (room, all) in try await sync.sticky(in: entered, after: StreamPosition(0), through: end, ignored: ignored) {
+        for (room, all) in try await sync.sticky(in: entered, after: StreamPosition(0), through: end, ignored: ignored)
+        {
             byRoom[room] = all
         }
         for (room, events) in byRoom.sorted(by: { $0.key < $1.key }) where !events.isEmpty {
