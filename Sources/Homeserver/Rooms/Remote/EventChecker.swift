@@ -125,15 +125,14 @@ public struct EventChecker: Sendable {
         _ inputs: [Input], _ transform: @escaping @Sendable (Input) -> Output
     ) async -> [Output] {
         guard inputs.count > chunkSize else { return inputs.map(transform) }
-        return await withTaskGroup(of: (Int, [Output]).self) { group in
-            for start in stride(from: 0, to: inputs.count, by: chunkSize) {
-                let chunk = inputs[start..<min(start + chunkSize, inputs.count)]
-                // Not where the caller runs: on an event loop it would be one after the other, while others wait.
-                group.addTask(executorPreference: globalConcurrentExecutor) { (start, chunk.map(transform)) }
-            }
-            var chunks: [Int: [Output]] = [:]
-            for await (start, outputs) in group { chunks[start] = outputs }
-            return chunks.sorted { $0.key < $1.key }.flatMap(\.value)
+        // Not child tasks, which run where their parent prefers to: on an event loop, one after the other, while others wait.
+        let chunks = stride(from: 0, to: inputs.count, by: chunkSize).map { start in
+            let chunk = inputs[start..<min(start + chunkSize, inputs.count)]
+            return Task.detached { chunk.map(transform) }
         }
+        var outputs: [Output] = []
+        outputs.reserveCapacity(inputs.count)
+        for chunk in chunks { outputs += await chunk.value }
+        return outputs
     }
 }

@@ -77,8 +77,13 @@ extension RoomService {
     ) async throws {
         let federation = try requireFederation()
         // A large room takes a while to check: other requests are not to wait for it on the event loop.
-        try await withTaskExecutorPreference(globalConcurrentExecutor) {
+        let work = Task.detached { [self] in
             try await enterRemotely(room, via: via, by: user, content: content, isInside: isInside, federation)
+        }
+        try await withTaskCancellationHandler {
+            try await work.value
+        } onCancel: {
+            work.cancel()
         }
     }
 
