@@ -139,7 +139,9 @@ class AppService:
             assert handler.headers["Authorization"] == f"Bearer {self.homeserver_token}", "another token"
             spec = specification("application-service")
             if spec.available:
-                spec.check_request(spec.operation(handler.command, path), body)
+                operation = spec.operation(handler.command, path)
+                spec.check_request(operation, body)
+                spec.check_events(operation, body, tolerates_null=False)
             return body
         except Exception as problem:
             self.problems.append(f"{handler.command} {handler.path}: {problem!r}")
