@@ -5,7 +5,7 @@ RELEASE = -c release --static-swift-stdlib
 STRICT = -Xswiftc -warnings-as-errors
 SWIFT_SOURCES = $(wildcard Sources Federation Schema Tests Package.swift)
 
-.PHONY: help run build test format check bench fuzz sim soak clean packages
+.PHONY: help run build test format check bench fuzz sim soak operations clean packages
 
 help:
 	@echo "make run      build a release, set up a demonstration in ./demo and serve it on 127.0.0.1:8008"
@@ -17,6 +17,7 @@ help:
 	@echo "make fuzz     hostile input under the address sanitizer [TARGET=json|event|request] [SECONDS=60]"
 	@echo "make sim      federation simulated from a seed: SEED=7 or SEEDS=1..100 [SERVERS=4] [STEPS=200] [TRACE=1]; else the seeds of make test"
 	@echo "make soak     encrypted devices come, go, change keys and talk while the server is killed [SEED=7] [STEPS=1000]"
+	@echo "make operations  write OPERATIONS.md from the integration tests [TESTS=Tests/integration/test_sync.py]"
 	@echo "make clean    remove all that the other commands made, except ./demo"
 
 packages:
@@ -59,6 +60,12 @@ soak: packages
 	swift build $(STRICT) --product chappe
 	@Tests/support/postgres-cluster.sh run .test/venv/bin/python -m pytest -c Tests/integration/pytest.ini -s \
 		Tests/integration/test_encryption_soak.py --steps $(or $(STEPS),1000) $(if $(SEED),--seed $(SEED))
+
+operations: packages
+	@Tests/support/python-venv.sh .test/venv Tests/integration/requirements.txt
+	swift build $(STRICT) --product chappe
+	@Tests/support/postgres-cluster.sh run .test/venv/bin/python -m pytest -c Tests/integration/pytest.ini --write-operations \
+		$(or $(TESTS),Tests/integration) $(if $(TESTS),Tests/integration/test_operations.py)
 
 clean:
 	rm -rf .build .test .bench .fuzz

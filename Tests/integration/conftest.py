@@ -7,6 +7,7 @@ import pytest
 
 from harness.clients import Client, register
 from harness.postgres import Cluster
+from harness.operations import RUN
 from harness.schema import specification
 from harness.servers import KINDS, RUNNING, Server
 
@@ -24,6 +25,7 @@ def pytest_addoption(parser):
     )
     parser.addoption("--engine", choices=["sqlite", "postgres"], help="only this database engine")
     parser.addoption("--seed", type=int, help="seed of the tests that choose at random")
+    parser.addoption("--write-operations", action="store_true", help="bring OPERATIONS.md up to date instead of comparing it")
     parser.addoption("--steps", type=int, default=100, help="how many steps the tests that run long take")
 
 
@@ -31,7 +33,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "only_chappe(reason): what the test demands is Chappe's own promise")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
+    # It compares what the others have called.
+    items.sort(key=lambda item: item.path.name == "test_operations.py")
+    RUN.choose(config, items)
     if config.getoption("--server") == "chappe":
         return
     for item in items:
@@ -54,11 +60,30 @@ def pytest_terminal_summary(terminalreporter):
         )
 
 
+def pytest_deselected(items):
+    RUN.pass_over(items)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    RUN.enter(item)
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup(fixturedef):
+    # What many modules share is called by none of them.
+    with RUN.unnoticed(fixturedef.scope == "session"):
+        yield
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Shows what the servers said when a test fails."""
     outcome = yield
     report = outcome.get_result()
+    if not report.passed and not hasattr(report, "wasxfail"):
+        RUN.leave_out(item)
     if report.failed:
         for server in RUNNING:
             report.sections.append((f"log of {server.kind} on {server.engine}: {server.server_name}", server.log_tail()))

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from .clients import Client
+from .operations import called
 from .schema import specification
 from .servers import free_port
 
@@ -142,6 +143,7 @@ class AppService:
                 operation = spec.operation(handler.command, path)
                 spec.check_request(operation, body)
                 spec.check_events(operation, body, tolerates_null=False)
+                called("application-service", operation.name)
             return body
         except Exception as problem:
             self.problems.append(f"{handler.command} {handler.path}: {problem!r}")

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
+from .operations import called
 from .schema import check_response, specification
 
 V3 = "/_matrix/client/v3"
@@ -83,6 +84,8 @@ class Client:
             )
         if operation is not None:
             check_response(operation, response, tolerates_null=self.server.passes_on_null)
+            if response.status_code < 400 and self.server.kind == "chappe":
+                called("client-server", operation.name)
         return response
 
     def get(self, *parts: str, base: str = V3, **options) -> Any:

@@ -23,6 +23,7 @@ from .crypto import canonical
 from .federation import Authority
 from .pdus import SigningKey
 from .peer_room import PeerRoom
+from .operations import called
 from .schema import check_response, specification
 
 FEDERATION = "/_matrix/federation"
@@ -154,6 +155,8 @@ class Peer:
         if (known := specification("server-server")).available:
             operation = known.operation(method, FEDERATION + where)
             check_response(operation, response, tolerates_null=server.kind == "synapse", api="server-server")
+            if response.status_code < 400 and server.kind == "chappe":
+                called("server-server", operation.name)
         return response.json()
 
     def transaction(self, pdus=(), edus=()) -> dict:

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
+from .operations import called
 from .schema import specification
 
 PATH = "/_matrix/push/v1/notify"
@@ -60,6 +61,7 @@ class Gateway:
                 assert kind.startswith("application/json"), kind
                 if validator() is not None:
                     validator().validate(notification)
+                called("push-gateway", "notify")
             except Exception as error:  # noqa: BLE001 - whatever is wrong fails the test
                 self.wrong.append(f"{error}: {body!r}")
                 return 400, b"{}"
