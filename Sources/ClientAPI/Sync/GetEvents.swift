@@ -17,7 +17,7 @@ struct GetEvents: Endpoint {
         let room: RoomID?
 
         init(from input: RequestInput) throws {
-            from = try input.query("from", as: .string).map { try SyncToken(parsing: $0) }
+            from = try input.query("from", as: .string).flatMap { try $0.isEmpty ? nil : SyncToken(parsing: $0) }
             timeoutMilliseconds = try input.query("timeout", as: .milliseconds) ?? 0
             room = try input.query("room_id", as: .identifier)
         }

@@ -125,7 +125,10 @@ final class ConfigurationNode {
         for (key, _) in node?.mapping ?? [:] {
             let name = key.string ?? ""
             guard !asked.contains(name) else { continue }
-            let nearest = asked.min { EditDistance.between($0, name) < EditDistance.between($1, name) }
+            // Who leaves out the unit means the key with it.
+            let nearest =
+                asked.filter { $0.hasPrefix("\(name)_") }.min()
+                ?? asked.min { EditDistance.between($0, name) < EditDistance.between($1, name) }
             let hint = nearest.map { "; did you mean \($0)?" } ?? ""
             problems.add("unknown key\(hint)", at: path(name), line: key.mark?.line)
         }
