@@ -71,7 +71,7 @@ let package = Package(
             ]
         ),
         .target(name: "ClientAPI", dependencies: ["Matrix", "Store", "Homeserver", "Web"]),
-        .target(name: "AdminAPI", dependencies: ["Matrix", "Homeserver", "Web"]),
+        .target(name: "AdminAPI", dependencies: ["Matrix", "Store", "Homeserver", "Web"]),
         // Where hosts are, and whether anybody outside may be led there
         .target(name: "NameLookup", dependencies: ["CCares"]),
         .target(

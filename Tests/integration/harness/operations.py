@@ -5,6 +5,7 @@ the integration tests as they run: every request that succeeded is noted (`calle
 of some tests can bring its part up to date.
 """
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -119,7 +120,8 @@ RUN = Run()
 
 def module_name(item) -> str:
     """A test's module, as the table names it."""
-    return str(item.path.relative_to(TESTS).with_suffix(""))
+    # The rules of tidiness, which run with the tests, are beside them.
+    return os.path.relpath(item.path.with_suffix(""), TESTS)
 
 
 def called(api: str, operation: str) -> None:
