@@ -42,16 +42,8 @@ struct CreateToken: Endpoint {
             token = try body.optional("token", as: .string)
             usesAllowed = try body.optional("uses_allowed", as: .int)
             expiresAt = try body.optional("expiry_time", as: .int)
-            // https://spec.matrix.org/v1.19/client-server-api/#token-authenticated-registration
-            if let token, !(1...64).contains(token.utf8.count) || !token.utf8.allSatisfy(Self.isAllowed) {
-                throw MatrixError.invalidParameter("A token has 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -")
-            }
+            try token.map(RegistrationTokenRecord.checkGrammar)
             if let usesAllowed, usesAllowed < 0 { throw MatrixError.invalidParameter("uses_allowed is negative") }
-        }
-
-        private static func isAllowed(_ byte: UInt8) -> Bool {
-            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
-                || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "-")].contains(byte)
         }
     }
 
@@ -101,8 +93,23 @@ struct RevokeToken: Endpoint {
 }
 
 extension RegistrationTokenRecord {
+    /// Accepts a text as a token.
+    ///
+    /// [Token-authenticated registration](https://spec.matrix.org/v1.19/client-server-api/#token-authenticated-registration)
+    ///
+    /// - Throws: 400 `M_INVALID_PARAM`.
+    static func checkGrammar(_ token: String) throws {
+        let isOfGrammar = token.utf8.allSatisfy { byte in
+            (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+                || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: "-")].contains(byte)
+        }
+        guard (1...64).contains(token.utf8.count), isOfGrammar else {
+            throw MatrixError.invalidParameter("A token has 1 to 64 of the characters A-Z a-z 0-9 . _ ~ -")
+        }
+    }
+
     /// As the audit trail names it.
-    fileprivate var name: String { token.count > 4 ? "\(token.prefix(4))…" : "…" }
+    var name: String { token.count > 4 ? "\(token.prefix(4))…" : "…" }
 
     fileprivate func json(at now: Int64) -> JSONValue {
         [

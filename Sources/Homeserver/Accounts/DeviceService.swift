@@ -35,10 +35,19 @@ public final class DeviceService: Sendable {
 
     /// Renames a device, which others hear of.
     ///
+    /// - Parameters:
+    ///   - id: Which one.
+    ///   - user: Whose.
+    ///   - name: Its new name.
+    ///   - alongside: What else is done in the same transaction, before.
     /// - Throws: 404 `M_NOT_FOUND`; 400 for a name that is too long.
-    public func rename(_ id: DeviceID, of user: UserNumber, to name: String) async throws {
+    public func rename(
+        _ id: DeviceID, of user: UserNumber, to name: String,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
         let name = try DeviceName.checked(name)
         try await store.write { writer in
+            try alongside(writer)
             guard try writer.devices.setDisplayName(name, of: id, user) else { throw Self.unknown }
             try writer.journal.append(.deviceList(user))
         }
@@ -48,12 +57,21 @@ public final class DeviceService: Sendable {
     ///
     /// [Creating devices](https://spec.matrix.org/v1.19/application-service-api/#creating-devices)
     ///
+    /// - Parameters:
+    ///   - id: Its identifier.
+    ///   - user: Whose it is.
+    ///   - name: Its name; `nil` for none.
+    ///   - alongside: What else is done in the same transaction, before.
     /// - Returns: Whether it is new.
     /// - Throws: 400 for a name that is too long.
-    public func make(_ id: DeviceID, of user: UserNumber, named name: String?) async throws -> Bool {
+    public func make(
+        _ id: DeviceID, of user: UserNumber, named name: String?,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws -> Bool {
         let now = clock.now
         let name = try name.map(DeviceName.checked)
         return try await store.write { writer in
+            try alongside(writer)
             let isNew = try writer.devices.insert(id, of: user, displayName: name, createdAt: now)
             if !isNew {
                 guard let name else { return false }

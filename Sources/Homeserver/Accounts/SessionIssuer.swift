@@ -70,7 +70,7 @@ struct SessionIssuer: Sendable {
         let accessToken: String
         let refreshToken: String?
         let expiresInMilliseconds: Int64?
-        let tokens: SessionTokens
+        var tokens: SessionTokens
         let now: Int64
 
         func session(of user: UserID) -> NewSession {
@@ -117,7 +117,11 @@ struct SessionIssuer: Sendable {
     }
 
     /// Starts a session on a device, new or known; a known one's session before ends.
-    func start(_ prepared: Prepared, for user: UserNumber, in writer: StoreWriter) throws {
+    ///
+    /// - Parameter actor: Who does it, if not the user.
+    func start(
+        _ prepared: Prepared, for user: UserNumber, by actor: AuditActor? = nil, in writer: StoreWriter
+    ) throws {
         let isNew = try writer.devices.insert(
             prepared.device, of: user, displayName: prepared.displayName, createdAt: prepared.now
         )
@@ -130,7 +134,7 @@ struct SessionIssuer: Sendable {
         guard let audit else { return }
         let name = try writer.read.identifiers.user(user).string
         try audit.note(
-            .sessionStart, by: AuditActor(name: name, address: prepared.address), on: name,
+            .sessionStart, by: actor ?? AuditActor(name: name, address: prepared.address), on: name,
             detail: ["device_id": .string(prepared.device.string)], in: writer)
     }
 

@@ -135,6 +135,32 @@ public final class SessionService: Sendable {
         }
     }
 
+    /// Starts a session for somebody else who acts as the user: the audit trail tells who, and the user sees the device.
+    ///
+    /// - Parameters:
+    ///   - user: Whom they act as.
+    ///   - device: On which device.
+    ///   - actor: Who acts.
+    ///   - expiresAt: When the token expires, in milliseconds since 1970; `nil` for when every token does.
+    /// - Throws: 403 `M_USER_DEACTIVATED`, 401 `M_USER_LOCKED`, 404 if there is no such account.
+    public func start(
+        as user: UserNumber, _ device: DeviceRequest, by actor: AuditActor, expiresAt: Int64?
+    ) async throws -> NewSession {
+        var prepared = try issuer.prepare(device)
+        if let expiresAt {
+            prepared.tokens = SessionTokens(
+                access: prepared.tokens.access, accessExpiresAt: expiresAt, refresh: nil, refreshExpiresAt: nil)
+        }
+        return try await store.write { [issuer, prepared] writer in
+            guard let account = try writer.read.accounts.account(user) else {
+                throw MatrixError.notFound("There is no such account")
+            }
+            try AccountState.checkMayLogIn(account.flags)
+            try issuer.start(prepared, for: user, by: actor, in: writer)
+            return prepared.session(of: account.userID)
+        }
+    }
+
     /// A token with which another device of the user can log in, once.
     ///
     /// - Parameters:

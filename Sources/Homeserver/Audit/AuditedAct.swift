@@ -12,6 +12,8 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case userPassword = "user.password"
     /// The name that others see was replaced.
     case userDisplayName = "user.displayname"
+    /// The picture that others see was replaced.
+    case userAvatar = "user.avatar"
     /// An address was given to an account.
     case userEmailAdd = "user.email.add"
     /// An address was taken from an account.
@@ -34,10 +36,18 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case userReactivate = "user.reactivate"
     /// A registration token was made.
     case tokenCreate = "token.create"
+    /// A registration token's limits were changed.
+    case tokenUpdate = "token.update"
     /// A registration token was revoked.
     case tokenRevoke = "token.revoke"
     /// Something was said to users for the server.
     case noticeSend = "notice.send"
+    /// A device was made for somebody.
+    case deviceCreate = "device.create"
+    /// A device of somebody's was given another name.
+    case deviceRename = "device.rename"
+    /// A file was deleted.
+    case mediaDelete = "media.delete"
     /// The server's signing keys were read anew.
     case signingKeysReload = "signing_keys.reload"
 }

@@ -56,18 +56,34 @@ public final class MediaService: Sendable {
 
     /// Puts a file away, so that nobody gets it, or brings it back.
     ///
+    /// - Parameters:
+    ///   - reference: Which one.
+    ///   - isQuarantined: Whether it is to be put away.
+    ///   - alongside: What else is done in the same transaction, before.
     /// - Throws: 404 `M_NOT_FOUND`.
-    public func setQuarantined(_ reference: MediaReference, _ isQuarantined: Bool) async throws {
-        guard try await store.write({ try $0.media.setQuarantined(reference, isQuarantined) }) else {
-            throw Self.notFound
+    public func setQuarantined(
+        _ reference: MediaReference, _ isQuarantined: Bool,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        try await store.write { writer in
+            try alongside(writer)
+            guard try writer.media.setQuarantined(reference, isQuarantined) else { throw Self.notFound }
         }
     }
 
     /// Deletes a file and its thumbnails. Its bytes go with the next ``sweep()`` unless another file has the same.
     ///
+    /// - Parameters:
+    ///   - reference: Which one.
+    ///   - alongside: What else is done in the same transaction, before.
     /// - Throws: 404 `M_NOT_FOUND`.
-    public func delete(_ reference: MediaReference) async throws {
-        guard try await store.write({ try $0.media.delete(reference) }) else { throw Self.notFound }
+    public func delete(
+        _ reference: MediaReference, alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        try await store.write { writer in
+            try alongside(writer)
+            guard try writer.media.delete(reference) else { throw Self.notFound }
+        }
     }
 
     /// Deletes bytes that nothing refers to, and places for files that never came. To be called now and then.

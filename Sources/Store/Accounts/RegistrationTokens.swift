@@ -49,6 +49,20 @@ public struct RegistrationTokenReader {
         )
     }
 
+    /// How many registrations are under way that have shown a token and not been completed yet.
+    ///
+    /// - Parameters:
+    ///   - token: The token.
+    ///   - now: The time, in milliseconds since 1970.
+    public func pendingUses(of token: String, now: Int64) throws -> Int64 {
+        try sql.first(
+            """
+            SELECT COUNT(*) FROM interactive_sessions
+            WHERE registration_token = $1 AND result IS NULL AND expires_ts > $2
+            """, token, now
+        ) { try $0.int(0) } ?? 0
+    }
+
     private static func decode(_ row: Row) throws -> RegistrationTokenRecord {
         RegistrationTokenRecord(
             token: try row.text(0), usesAllowed: try row.intOrNil(1), uses: try row.int(2),

@@ -70,6 +70,11 @@ struct Routing {
             keys: services.signingKeys)
         router.addAdministrationRoutes(administration, in: environment)
         router.addNoticeRoutes(notices: services.notices, administration, in: environment)
+        router.addSynapseRoutes(
+            SynapseServices(
+                administration: administration, media: services.media, accountData: services.users.accountData,
+                version: Chappe.version),
+            in: environment)
         if let traffic = services.traffic, let federation = services.federation {
             router.addFederationAdministrationRoutes(
                 queue: traffic.sender, probe: federation.client, in: environment)

@@ -3,11 +3,14 @@ import ArgumentParser
 /// The command line.
 @main
 struct Chappe: AsyncParsableCommand {
+    /// The version of this program.
+    static let version = "0.1.0"
+
     static let configuration = CommandConfiguration(
         commandName: "chappe",
         abstract: "A Matrix homeserver.",
         discussion: "Exit status: 0 done, 1 refused or failed, 2 wrong usage.",
-        version: "0.1.0",
+        version: Chappe.version,
         subcommands: [
             Initialize.self, Serve.self, CheckConfig.self, User.self, Room.self, Token.self, Federation.self,
             Notice.self, Audit.self,

@@ -1,0 +1,53 @@
+import Homeserver
+import Web
+
+extension Router {
+    /// Adds administration endpoints compatible with [Synapse](https://element-hq.github.io/synapse/latest/usage/administration/admin_api/),
+    /// for the tools that were made for it.
+    ///
+    /// - Parameters:
+    ///   - services: What they work with.
+    ///   - environment: What endpoints have in common; it says whether everybody is an administrator.
+    public func addSynapseRoutes(_ services: SynapseServices, in environment: EndpointEnvironment) {
+        add(GetSynapseVersion(version: services.version), in: environment)
+        addSynapseUsers(services, in: environment)
+        addSynapseTokens(services, in: environment)
+    }
+
+    private func addSynapseUsers(_ services: SynapseServices, in environment: EndpointEnvironment) {
+        add(ListSynapseUsers(store: services.store), in: environment)
+        add(ListSynapseUsersV3(store: services.store), in: environment)
+        add(GetSynapseUser(services: services), in: environment)
+        add(PutSynapseUser(services: services), in: environment)
+        add(GetUsernameAvailable(accounts: services.accounts), in: environment)
+        add(FindUserByAddress(accounts: services.accounts), in: environment)
+        add(WhoIsSynapseUser(services: services), in: environment)
+        add(DeactivateSynapseUser(services: services), in: environment)
+        add(ResetSynapsePassword(services: services), in: environment)
+        add(GetSynapseAdmin(services: services), in: environment)
+        add(SetSynapseAdmin(services: services), in: environment)
+        add(SuspendSynapseUser(services: services), in: environment)
+        add(LoginAsSynapseUser(services: services), in: environment)
+        add(GetSynapseJoinedRooms(store: services.store), in: environment)
+        add(GetSynapseMemberships(store: services.store), in: environment)
+        add(GetSynapseAccountData(services: services), in: environment)
+        add(GetSynapsePushers(services: services), in: environment)
+        add(ListSynapseUserMedia(services: services), in: environment)
+        add(DeleteSynapseUserMedia(services: services), in: environment)
+        add(GetSynapseMediaStatistics(store: services.store), in: environment)
+        add(ListSynapseDevices(services: services), in: environment)
+        add(MakeSynapseDevice(services: services), in: environment)
+        add(GetSynapseDevice(services: services), in: environment)
+        add(RenameSynapseDevice(services: services), in: environment)
+        add(DeleteSynapseDevice(services: services), in: environment)
+        add(DeleteSynapseDevices(services: services), in: environment)
+    }
+
+    private func addSynapseTokens(_ services: SynapseServices, in environment: EndpointEnvironment) {
+        add(ListSynapseTokens(services: services), in: environment)
+        add(GetSynapseToken(services: services), in: environment)
+        add(MakeSynapseToken(services: services), in: environment)
+        add(PutSynapseToken(services: services), in: environment)
+        add(DeleteSynapseToken(services: services), in: environment)
+    }
+}

@@ -1,0 +1,66 @@
+import Database
+import Matrix
+
+/// By what the files of a user are put in order.
+public enum MediaOrder: String, Sendable {
+    /// Their identifiers.
+    case mediaID = "media_id"
+    /// The names they were uploaded with.
+    case uploadName = "upload_name"
+    /// When they came.
+    case created = "created_ts"
+    /// How many bytes they have.
+    case bytes = "media_length"
+    /// What they are.
+    case contentType = "media_type"
+    /// Whether they have been put away.
+    case isQuarantined = "quarantined_by"
+
+    fileprivate var expression: String {
+        switch self {
+        case .mediaID: "m.media_id"
+        case .uploadName: "COALESCE(m.upload_name, '')"
+        case .created: "m.created_ts"
+        case .bytes: "b.size"
+        case .contentType: "COALESCE(m.content_type, '')"
+        case .isQuarantined: "m.quarantined"
+        }
+    }
+}
+
+extension MediaReader {
+    private static let total = SQL(
+        "SELECT COUNT(*) FROM media AS m JOIN blobs AS b ON b.sha256 = m.sha256 WHERE m.uploader_num = $1")
+
+    /// A page of the files that a user has uploaded.
+    ///
+    /// - Parameters:
+    ///   - user: Whose.
+    ///   - order: By what they are in order; files that are alike in that are in the order of their identifiers.
+    ///   - isDescending: Whether the greatest comes first.
+    ///   - offset: How many are left out before.
+    ///   - limit: The most to return.
+    public func uploads(
+        of user: UserNumber, by order: MediaOrder, isDescending: Bool, offset: Int, limit: Int
+    ) throws -> [MediaRecord] {
+        let references = try sql.all(
+            SQL(
+                """
+                SELECT m.origin, m.media_id FROM media AS m JOIN blobs AS b ON b.sha256 = m.sha256
+                WHERE m.uploader_num = $1
+                ORDER BY \(order.expression) \(isDescending ? "DESC" : "ASC"), m.media_id LIMIT $2 OFFSET $3
+                """), user, limit, offset
+        ) { row -> MediaReference in
+            guard let id = MediaID(try row.text(1)) else {
+                throw StoreError.inconsistent("stored media ID is malformed: \(try row.text(1))")
+            }
+            return MediaReference(server: try row.identifier(0), id: id)
+        }
+        return try references.compactMap { try media($0) }
+    }
+
+    /// How many files a user has uploaded.
+    public func uploadCount(of user: UserNumber) throws -> Int {
+        try sql.first(Self.total, user) { Int(try $0.int(0)) } ?? 0
+    }
+}
