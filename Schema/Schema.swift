@@ -34,5 +34,6 @@ public enum Schema {
         .stickyEvents,
         .retention,
         .serverNotices,
+        .moderation,
     ]
 }

@@ -1,20 +1,13 @@
 """Administration as Synapse has it: driven by synadm, and by requests for what synadm does not ask."""
 
 import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-import yaml
-from harness.clients import PASSWORD, Client, login, path, register_administrator
+from harness.clients import Client, login, register_administrator
+from harness.synadm import V1, V2, V3, Asker, Synadm, acts, upload
 
 pytestmark = pytest.mark.only_chappe(reason="a part of what Synapse has")
-
-V1 = "/_synapse/admin/v1"
-V2 = "/_synapse/admin/v2"
 
 
 @pytest.fixture(scope="module")
@@ -24,33 +17,6 @@ def administrator(server):
     client.close()
 
 
-class Synadm:
-    """The program that administrators of Synapse use."""
-
-    def __init__(self, server, administrator, directory: Path):
-        self.home = directory
-        self.configuration = directory / "synadm.yaml"
-        self.configuration.write_text(yaml.safe_dump({
-            "user": administrator.user, "token": administrator.token, "protocol": "http", "base_url": server.url,
-            "admin_path": "/_synapse/admin", "matrix_path": "/_matrix", "format": "json", "timeout": 60,
-            "server_discovery": "well-known", "homeserver": server.server_name, "ssl_verify": False,
-        }))
-
-    def text(self, *arguments: str) -> str:
-        result = subprocess.run(
-            [Path(sys.executable).parent / "synadm", "--batch", "-c", self.configuration, "-o", "json", *map(str, arguments)],
-            capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(self.home)},
-        )
-        assert result.returncode == 0, f"{arguments}: {result.returncode}\n{result.stdout}\n{result.stderr}"
-        return result.stdout
-
-    def __call__(self, *arguments: str):
-        """What it was answered: the last thing that it prints, after what it says of its own accord."""
-        text = self.text(*arguments)
-        starts = [place for place, letter in enumerate(text) if letter == "{" and (place == 0 or text[place - 1] == "\n")]
-        return json.loads(text[starts[-1]:])
-
-
 @pytest.fixture(scope="module")
 def synadm(server, administrator, tmp_path_factory):
     return Synadm(server, administrator, tmp_path_factory.mktemp("synadm"))
@@ -58,29 +24,12 @@ def synadm(server, administrator, tmp_path_factory):
 
 @pytest.fixture
 def ask(administrator):
-    """Asks for something under the administration API: `ask("GET", V1, "rooms", …)`."""
-
-    def ask(method: str, base: str, *parts: str, expect: int | tuple[int, ...] = 200, **options):
-        if method in ("POST", "PUT") and "json" not in options:
-            options["json"] = {}
-        return administrator.request(method, path(*parts, base=base), schema=False, expect=expect, **options).json()
-
-    return ask
+    return Asker(administrator)
 
 
 @pytest.fixture
-def trail(administrator):
-    """What the audit trail tells of a subject, oldest first."""
-
-    def trail(subject: str) -> list[dict]:
-        page = administrator.request("GET", "/_chappe/admin/v1/audit", params={"subject": subject}, schema=False).json()
-        return [{**entry, **json.loads(entry["entry"])} for entry in reversed(page["entries"])]
-
-    return trail
-
-
-def acts(entries: list[dict], actor: str) -> list[str]:
-    return [entry["action"] for entry in entries if entry["actor"] == actor]
+def trail(ask):
+    return ask.trail
 
 
 # Users
@@ -194,7 +143,7 @@ def test_accounts_are_listed_in_order_and_by_pages(server, synadm, ask):
     assert listed()[0] == [users[0], users[2]] and listed(deactivated="true")[0] == users[:3]
 
     def third(**params):
-        answer = ask("GET", "/_synapse/admin/v3", "users", params={"user_id": "@list.", **params})
+        answer = ask("GET", V3, "users", params={"user_id": "@list.", **params})
         return [user["name"] for user in answer["users"]]
 
     assert third() == users[:3] and third(deactivated="true") == [users[1]]
@@ -334,12 +283,6 @@ def test_names_and_addresses_are_looked_up(server, synadm, ask, alice):
     assert synadm("user", "3pid", "alice+x@example.org") == {"user_id": alice.user}
     ask("GET", V1, "threepid", "email", "users", "nobody@example.org", expect=404)
     ask("GET", V1, "threepid", "msisdn", "users", "447470274584", expect=404)
-
-
-def upload(client: Client, content: bytes, name: str, kind: str = "text/plain") -> str:
-    answer = client.request(
-        "POST", "/_matrix/media/v3/upload", params={"filename": name}, content=content, headers={"content-type": kind}, schema=False)
-    return answer.json()["content_uri"].rsplit("/", 1)[1]
 
 
 def test_files_of_users_are_listed_counted_and_deleted(server, synadm, administrator, ask, trail, users):

@@ -12,6 +12,49 @@ extension Router {
         add(GetSynapseVersion(version: services.version), in: environment)
         addSynapseUsers(services, in: environment)
         addSynapseTokens(services, in: environment)
+        addSynapseRooms(services, in: environment)
+        addSynapseMedia(services, in: environment)
+        add(ListSynapseReports(services: services), in: environment)
+        add(GetSynapseReport(services: services), in: environment)
+        add(DeleteSynapseReport(services: services), in: environment)
+        add(ListSynapseDestinations(services: services), in: environment)
+        add(GetSynapseDestination(services: services), in: environment)
+        add(ListSynapseDestinationRooms(services: services), in: environment)
+        add(ResetSynapseDestination(services: services), in: environment)
+        add(GetSynapseUpdates(), in: environment)
+        add(GetSynapseUpdatesEnabled(), in: environment)
+    }
+
+    private func addSynapseRooms(_ services: SynapseServices, in environment: EndpointEnvironment) {
+        add(ListSynapseRooms(services: services), in: environment)
+        add(GetSynapseRoom(services: services), in: environment)
+        add(GetSynapseRoomMembers(services: services), in: environment)
+        add(GetSynapseRoomState(services: services), in: environment)
+        add(GetSynapseRoomMessages(services: services), in: environment)
+        add(GetSynapseRoomContext(services: services), in: environment)
+        add(GetSynapseRoomHierarchy(services: services), in: environment)
+        add(GetSynapseForwardExtremities(services: services), in: environment)
+        add(GetSynapseRoomBlock(store: services.store), in: environment)
+        add(SetSynapseRoomBlock(services: services), in: environment)
+        add(MakeSynapseRoomAdmin(services: services), in: environment)
+        add(JoinSynapseRoom(services: services), in: environment)
+        add(DeleteSynapseRoom(services: services), in: environment)
+        add(StartSynapseRoomDeletion(services: services), in: environment)
+        add(GetSynapseRoomDeletions(services: services), in: environment)
+        add(GetSynapseRoomDeletion(services: services), in: environment)
+    }
+
+    private func addSynapseMedia(_ services: SynapseServices, in environment: EndpointEnvironment) {
+        add(GetSynapseMedia(services: services), in: environment)
+        add(DeleteSynapseMedia(services: services), in: environment)
+        add(QuarantineSynapseMedia(services: services), in: environment)
+        add(UnquarantineSynapseMedia(services: services), in: environment)
+        add(ProtectSynapseMedia(services: services), in: environment)
+        add(UnprotectSynapseMedia(services: services), in: environment)
+        add(QuarantineSynapseUserMedia(services: services), in: environment)
+        add(GetSynapseRoomMedia(services: services), in: environment)
+        add(QuarantineSynapseRoomMedia(services: services), in: environment)
+        add(PurgeSynapseRemoteMedia(services: services), in: environment)
     }
 
     private func addSynapseUsers(_ services: SynapseServices, in environment: EndpointEnvironment) {

@@ -9,8 +9,13 @@ public struct SynapseServices: Sendable {
     let administration: AdministrationServices
     let media: MediaService
     let accountData: AccountDataService
+    let spaces: SpaceHierarchy
+    let shutdowns: RoomShutdowns
+    let queue: (any FederationQueue)?
     let version: String
 
+    var rooms: RoomService { administration.rooms }
+    var overviews: RoomOverviews { RoomOverviews(store: store, serverName: accounts.serverName) }
     var accounts: AccountService { administration.accounts }
     var store: Store { administration.store }
 
@@ -18,13 +23,20 @@ public struct SynapseServices: Sendable {
     ///   - administration: What our own endpoints work with.
     ///   - media: Files.
     ///   - accountData: What clients keep here.
+    ///   - spaces: Rooms in rooms.
+    ///   - shutdowns: Empties rooms.
+    ///   - queue: What waits for other servers; `nil` if federation is off.
     ///   - version: The version of the server.
     public init(
-        administration: AdministrationServices, media: MediaService, accountData: AccountDataService, version: String
+        administration: AdministrationServices, media: MediaService, accountData: AccountDataService,
+        spaces: SpaceHierarchy, shutdowns: RoomShutdowns, queue: (any FederationQueue)?, version: String
     ) {
         self.administration = administration
         self.media = media
         self.accountData = accountData
+        self.spaces = spaces
+        self.shutdowns = shutdowns
+        self.queue = queue
         self.version = version
     }
 

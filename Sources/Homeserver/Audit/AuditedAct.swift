@@ -48,6 +48,32 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case deviceRename = "device.rename"
     /// A file was deleted.
     case mediaDelete = "media.delete"
+    /// A file was put away, so that nobody gets it.
+    case mediaQuarantine = "media.quarantine"
+    /// A file that had been put away was brought back.
+    case mediaUnquarantine = "media.unquarantine"
+    /// A file was protected from being put away.
+    case mediaProtect = "media.protect"
+    /// A file's protection was ended.
+    case mediaUnprotect = "media.unprotect"
+    /// Copies of other servers' files were deleted.
+    case mediaPurge = "media.purge"
+    /// A room was closed.
+    case roomBlock = "room.block"
+    /// A room that had been closed was opened again.
+    case roomUnblock = "room.unblock"
+    /// Everybody was to be taken out of a room.
+    case roomShutdown = "room.shutdown"
+    /// Somebody was to be put into a room.
+    case roomJoin = "room.join"
+    /// Somebody was given as much power in a room as a user of this server had.
+    case roomMakeAdmin = "room.make_admin"
+    /// What was said in a room was read.
+    case roomRead = "room.read"
+    /// A report was deleted.
+    case reportDelete = "report.delete"
+    /// A server was to be tried at once.
+    case federationRetry = "federation.retry"
     /// The server's signing keys were read anew.
     case signingKeysReload = "signing_keys.reload"
 }

@@ -59,15 +59,36 @@ public final class MediaService: Sendable {
     /// - Parameters:
     ///   - reference: Which one.
     ///   - isQuarantined: Whether it is to be put away.
+    ///   - actor: Who does it.
     ///   - alongside: What else is done in the same transaction, before.
-    /// - Throws: 404 `M_NOT_FOUND`.
+    /// - Throws: 404 `M_NOT_FOUND`; 400 for a file that is protected.
     public func setQuarantined(
-        _ reference: MediaReference, _ isQuarantined: Bool,
+        _ reference: MediaReference, _ isQuarantined: Bool, by actor: String? = nil,
         alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
     ) async throws {
         try await store.write { writer in
             try alongside(writer)
-            guard try writer.media.setQuarantined(reference, isQuarantined) else { throw Self.notFound }
+            if isQuarantined, try writer.read.media.media(reference)?.isProtected == true {
+                throw MatrixError(400, .unknown, "This file is protected")
+            }
+            guard try writer.media.setQuarantined(reference, isQuarantined, by: actor) else { throw Self.notFound }
+        }
+    }
+
+    /// Protects a file from being put away, or ends that.
+    ///
+    /// - Parameters:
+    ///   - reference: Which one.
+    ///   - isProtected: Whether it is to be protected.
+    ///   - alongside: What else is done in the same transaction, before.
+    /// - Throws: 404 `M_NOT_FOUND`.
+    public func setProtected(
+        _ reference: MediaReference, _ isProtected: Bool,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        try await store.write { writer in
+            try alongside(writer)
+            guard try writer.media.setProtected(reference, isProtected) else { throw Self.notFound }
         }
     }
 

@@ -41,6 +41,11 @@ public struct EventDraft: Sendable {
     }
 }
 
+extension EventDraft {
+    /// Whether it takes somebody out of the room.
+    var isDeparture: Bool { type == .member && content["membership"]?.string == Membership.leave.rawValue }
+}
+
 /// What became of a draft.
 public struct SentEvent: Sendable {
     /// The event's identifier.

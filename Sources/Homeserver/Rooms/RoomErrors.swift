@@ -2,6 +2,9 @@ import Matrix
 import RoomEngine
 
 extension MatrixError {
+    /// Nobody may enter or speak any more; who is there may leave.
+    static let roomIsClosed = MatrixError.forbidden("This room has been closed by an administrator")
+
     /// What a client is told of an event that the authorization rules refuse.
     init(_ rejection: AuthRejection) {
         switch rejection {

@@ -14,8 +14,6 @@ final class RoomLane: Sendable {
         let decide: @Sendable (inout RoomWork) async throws -> Void
         /// Stores what goes with it, in the same transaction.
         var alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)?
-        /// Whether an administrator's closing of the room does not matter.
-        var ignoresBlock = false
         /// Whether it is a batch of its own: what has been decided before it must be stored by then.
         var isAlone = false
     }
@@ -58,6 +56,9 @@ final class RoomLane: Sendable {
         }
     }
 
+    /// Forgets where the room stands, because something else than an event has moved it.
+    func invalidate() { state.withLock { $0.head = nil } }
+
     /// Lets the room begin here, if this server has not known it until now.
     func prepare(_ head: RoomHead) { state.withLock { if $0.head == nil { $0.head = head } } }
 
@@ -86,6 +87,7 @@ final class RoomLane: Sendable {
             Request(
                 decide: { work in
                     let drafts = try await make(work.view)
+                    if work.view.head.isBlocked, !drafts.allSatisfy(\.isDeparture) { throw MatrixError.roomIsClosed }
                     let sent = try await work.send(drafts)
                     results.withLock { $0 = sent }
                 }, alongside: alongside
@@ -105,7 +107,7 @@ final class RoomLane: Sendable {
                 decide: { work in
                     let outcome = try await body(&work)
                     result.withLock { $0 = outcome }
-                }, alongside: alongside, ignoresBlock: true, isAlone: isAlone
+                }, alongside: alongside, isAlone: isAlone
             ))
         guard let outcome = result.withLock({ $0 }) else { throw MatrixError.internalError }
         return outcome
@@ -209,9 +211,6 @@ final class RoomLane: Sendable {
             // A value: what a refused request has begun is dropped with the copy.
             var attempt = decided.work
             do {
-                if head.isBlocked, !waiting.request.ignoresBlock {
-                    throw MatrixError.forbidden("This room has been closed by an administrator")
-                }
                 try await waiting.request.decide(&attempt)
                 let first = decided.work.planned.count
                 decided.work = attempt

@@ -10,7 +10,7 @@ public struct MediaReader {
         try sql.first(
             """
             SELECT m.num, m.uploader_num, m.content_type, m.upload_name, m.created_ts, m.quarantined, m.expires_ts,
-                m.sha256, b.name, b.size
+                m.sha256, b.name, b.size, m.quarantined_by, m.protected
             FROM media m LEFT JOIN blobs b ON b.sha256 = m.sha256
             WHERE m.origin = $1 AND m.media_id = $2
             """, reference.server, reference.id.string
@@ -24,7 +24,8 @@ public struct MediaReader {
             return MediaRecord(
                 number: try row.number(0), reference: reference, uploader: try row.numberOrNil(1),
                 contentType: try row.textOrNil(2), uploadName: try row.textOrNil(3), created: try row.int(4),
-                content: content, isQuarantined: try row.bool(5))
+                content: content, isQuarantined: try row.bool(5), quarantinedBy: try row.textOrNil(10),
+                isProtected: try row.bool(11))
         }
     }
 
@@ -108,10 +109,24 @@ public struct MediaWriter {
     }
 
     /// Puts a file away, or brings it back. Answers whether it is there.
-    public func setQuarantined(_ reference: MediaReference, _ isQuarantined: Bool) throws -> Bool {
+    ///
+    /// - Parameters:
+    ///   - reference: Which one.
+    ///   - isQuarantined: Whether it is to be put away.
+    ///   - actor: Who puts it away.
+    public func setQuarantined(
+        _ reference: MediaReference, _ isQuarantined: Bool, by actor: String? = nil
+    ) throws -> Bool {
         try writer.sql.executeCounting(
-            "UPDATE media SET quarantined = $3 WHERE origin = $1 AND media_id = $2", reference.server,
-            reference.id.string, isQuarantined) > 0
+            "UPDATE media SET quarantined = $3, quarantined_by = $4 WHERE origin = $1 AND media_id = $2",
+            reference.server, reference.id.string, isQuarantined, isQuarantined ? actor : nil) > 0
+    }
+
+    /// Says whether a file is not to be put away together with others. Answers whether it is there.
+    public func setProtected(_ reference: MediaReference, _ isProtected: Bool) throws -> Bool {
+        try writer.sql.executeCounting(
+            "UPDATE media SET protected = $3 WHERE origin = $1 AND media_id = $2", reference.server,
+            reference.id.string, isProtected) > 0
     }
 
     /// Deletes a file with its thumbnails, and gives up its bytes. Answers whether it was there.

@@ -13,8 +13,10 @@ public enum MediaOrder: String, Sendable {
     case bytes = "media_length"
     /// What they are.
     case contentType = "media_type"
-    /// Whether they have been put away.
+    /// Who has put them away.
     case isQuarantined = "quarantined_by"
+    /// Whether they are not to be put away together with others.
+    case isProtected = "safe_from_quarantine"
 
     fileprivate var expression: String {
         switch self {
@@ -23,7 +25,8 @@ public enum MediaOrder: String, Sendable {
         case .created: "m.created_ts"
         case .bytes: "b.size"
         case .contentType: "COALESCE(m.content_type, '')"
-        case .isQuarantined: "m.quarantined"
+        case .isQuarantined: "COALESCE(m.quarantined_by, '')"
+        case .isProtected: "m.protected"
         }
     }
 }
@@ -49,14 +52,33 @@ extension MediaReader {
                 SELECT m.origin, m.media_id FROM media AS m JOIN blobs AS b ON b.sha256 = m.sha256
                 WHERE m.uploader_num = $1
                 ORDER BY \(order.expression) \(isDescending ? "DESC" : "ASC"), m.media_id LIMIT $2 OFFSET $3
-                """), user, limit, offset
-        ) { row -> MediaReference in
-            guard let id = MediaID(try row.text(1)) else {
-                throw StoreError.inconsistent("stored media ID is malformed: \(try row.text(1))")
-            }
-            return MediaReference(server: try row.identifier(0), id: id)
-        }
+                """), user, limit, offset, map: Self.reference)
         return try references.compactMap { try media($0) }
+    }
+
+    /// Files of a user that have not been put away and may be.
+    public func spoilable(of user: UserNumber, limit: Int) throws -> [MediaReference] {
+        try sql.all(
+            """
+            SELECT origin, media_id FROM media
+            WHERE uploader_num = $1 AND sha256 IS NOT NULL AND quarantined = 0 AND protected = 0 LIMIT $2
+            """, user, limit, map: Self.reference)
+    }
+
+    /// Files of other servers that came before a time in milliseconds since 1970, and have not been put away.
+    public func fetched(before time: Int64, except local: ServerName, limit: Int) throws -> [MediaReference] {
+        try sql.all(
+            """
+            SELECT origin, media_id FROM media
+            WHERE origin <> $1 AND created_ts < $2 AND sha256 IS NOT NULL AND quarantined = 0 LIMIT $3
+            """, local, time, limit, map: Self.reference)
+    }
+
+    private static func reference(_ row: Row) throws -> MediaReference {
+        guard let id = MediaID(try row.text(1)) else {
+            throw StoreError.inconsistent("stored media ID is malformed: \(try row.text(1))")
+        }
+        return MediaReference(server: try row.identifier(0), id: id)
     }
 
     /// How many files a user has uploaded.

@@ -52,6 +52,10 @@ public struct MediaRecord: Sendable, Hashable {
     public var content: Content
     /// Whether an administrator has put it away.
     public var isQuarantined: Bool
+    /// Who has: a user ID, or how else they came; `nil` if nobody has, or it is not known.
+    public var quarantinedBy: String?
+    /// Whether it is not to be put away together with others.
+    public var isProtected: Bool
 }
 
 /// What its uploader says of a file.

@@ -61,6 +61,12 @@ public struct ReportReader {
     private static let page = SQL(
         "SELECT \(columns) FROM \(source) WHERE \(condition) AND reports.num < $4 ORDER BY reports.num DESC LIMIT $5")
     private static let total = SQL("SELECT COUNT(*) FROM \(source) WHERE \(condition)")
+    private static let ofEvents = "\(condition) AND reports.event_id IS NOT NULL"
+    private static let totalOfEvents = SQL("SELECT COUNT(*) FROM \(source) WHERE \(ofEvents)")
+    private static let eventsLatestFirst = SQL(
+        "SELECT \(columns) FROM \(source) WHERE \(ofEvents) ORDER BY reports.num DESC LIMIT $4 OFFSET $5")
+    private static let eventsOldestFirst = SQL(
+        "SELECT \(columns) FROM \(source) WHERE \(ofEvents) ORDER BY reports.num LIMIT $4 OFFSET $5")
     private static let one = SQL("SELECT \(columns) FROM \(source) WHERE reports.num = $1")
 
     /// A page of reports, the latest first.
@@ -74,6 +80,28 @@ public struct ReportReader {
     /// How many reports there are.
     public func count(_ selection: ReportSelection = .init()) throws -> Int {
         try sql.first(Self.total, selection.room, selection.user, selection.reporter) { Int(try $0.int(0)) } ?? 0
+    }
+
+    /// A page of the reports of events.
+    ///
+    /// - Parameters:
+    ///   - selection: Which ones.
+    ///   - isAscending: Whether the oldest comes first.
+    ///   - offset: How many are left out before.
+    ///   - limit: The most to return.
+    public func ofEvents(
+        _ selection: ReportSelection, isAscending: Bool, offset: Int, limit: Int
+    ) throws -> [Report] {
+        try sql.all(
+            isAscending ? Self.eventsOldestFirst : Self.eventsLatestFirst, selection.room, selection.user,
+            selection.reporter, limit, offset, map: Self.decode)
+    }
+
+    /// How many reports of events there are.
+    public func countOfEvents(_ selection: ReportSelection) throws -> Int {
+        try sql.first(Self.totalOfEvents, selection.room, selection.user, selection.reporter) {
+            Int(try $0.int(0))
+        } ?? 0
     }
 
     /// The report of that number, or `nil`.

@@ -104,7 +104,8 @@ public struct RoomWriter {
     public func insert(_ number: RoomNumber, _ room: RoomID, version: RoomVersion) throws {
         try writer.sql.execute(
             """
-            INSERT INTO rooms (num, room_id, version) VALUES ($1, $2, $3)
+            INSERT INTO rooms (num, room_id, version, blocked)
+            VALUES ($1, $2, $3, (SELECT COUNT(*) FROM blocked_rooms WHERE room_id = $2))
             ON CONFLICT (num) DO UPDATE SET version = excluded.version
             """, number, room, version.id
         )
@@ -149,6 +150,58 @@ public struct RoomWriter {
     /// Lists a room in the directory, or no longer.
     public func setPublished(_ room: RoomNumber, _ published: Bool) throws {
         try writer.sql.execute("UPDATE rooms SET published = $1 WHERE num = $2", published, room)
+    }
+}
+
+extension RoomReader {
+    /// Who closed a room, known here or not: a user ID, or how else they came; `nil` if nobody has.
+    public func blocker(of room: RoomID) throws -> String? {
+        try sql.first("SELECT blocked_by FROM blocked_rooms WHERE room_id = $1", room) { try $0.text(0) }
+    }
+
+    /// How many devices those who are joined to a room have here.
+    public func joinedDevices(in room: RoomNumber) throws -> Int64 {
+        try sql.first(
+            """
+            SELECT COUNT(*) FROM memberships JOIN devices ON devices.user_num = memberships.user_num
+            WHERE memberships.room_num = $1 AND memberships.membership = 1
+            """, room
+        ) { try $0.int(0) } ?? 0
+    }
+
+    /// Whether a user of a server has something to do with a room and has not forgotten it.
+    public func isRemembered(_ room: RoomNumber, by server: ServerName) throws -> Bool {
+        try sql.first(
+            """
+            SELECT 1 FROM memberships JOIN users ON users.num = memberships.user_num
+            WHERE memberships.room_num = $1 AND memberships.forgotten = 0 AND users.server = $2 LIMIT 1
+            """, room, server
+        ) { try $0.int(0) } != nil
+    }
+}
+
+extension RoomWriter {
+    /// Closes a room, known here or not, or opens it again. What was decided on the room as it was before must be decided again.
+    ///
+    /// - Parameters:
+    ///   - room: The room.
+    ///   - blocker: Who closes it; `nil` to open it.
+    ///   - now: The time, in milliseconds since 1970.
+    public func setBlocked(_ room: RoomID, by blocker: String?, now: Int64) throws {
+        if let blocker {
+            try writer.sql.execute(
+                """
+                INSERT INTO blocked_rooms (room_id, blocked_by, blocked_ts) VALUES ($1, $2, $3)
+                ON CONFLICT (room_id) DO NOTHING
+                """, room, blocker, now)
+        } else {
+            try writer.sql.execute("DELETE FROM blocked_rooms WHERE room_id = $1", room)
+        }
+        // A room known by an invitation only has no head yet.
+        try writer.sql.execute(
+            "UPDATE rooms SET blocked = $2, head = head + CASE WHEN head > 0 THEN 1 ELSE 0 END WHERE room_id = $1",
+            room,
+            blocker != nil)
     }
 }
 

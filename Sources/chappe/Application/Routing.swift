@@ -73,7 +73,8 @@ struct Routing {
         router.addSynapseRoutes(
             SynapseServices(
                 administration: administration, media: services.media, accountData: services.users.accountData,
-                version: Chappe.version),
+                spaces: services.rooms.spaces, shutdowns: services.rooms.shutdowns,
+                queue: services.traffic?.sender, version: Chappe.version),
             in: environment)
         if let traffic = services.traffic, let federation = services.federation {
             router.addFederationAdministrationRoutes(

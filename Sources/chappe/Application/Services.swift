@@ -77,6 +77,7 @@ struct Services: Sendable {
         let publicRooms: PublicRoomsService
         let delayed: DelayedEventService
         let spaces: SpaceHierarchy
+        let shutdowns: RoomShutdowns
         let finder: EventFinder
         /// Answers other servers; `nil` if federation is off.
         let queries: RoomQueries?
@@ -190,6 +191,7 @@ struct Services: Sendable {
             spaces: SpaceHierarchy(
                 rooms: rooms, servers: roomServers, remote: federation?.client, clock: clock, scheduler: scheduler,
                 randomness: randomness, logger: Logger(label: "chappe.spaces")),
+            shutdowns: RoomShutdowns(rooms: rooms, randomness: randomness),
             finder: EventFinder(
                 rooms: rooms, queries: queries, remote: federation?.client, logger: Logger(label: "chappe.rooms")),
             queries: queries

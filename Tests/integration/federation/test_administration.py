@@ -4,8 +4,10 @@ import json
 import subprocess
 
 import pytest
+from harness.clients import register_administrator
 from harness.rooms import arrives, bodies
 from harness.servers import chappe_binary
+from harness.synadm import V1, Asker
 from harness.waiting import eventually
 
 
@@ -73,3 +75,32 @@ def test_servers_that_are_not_known_are_refused(chappe, pair):
     chappe("retry", "not a name", status=1)
     report = json.loads(chappe("test", "nowhere.invalid", "--json", status=1))
     assert [step["passed"] for step in report["steps"]] == [False]
+
+
+def test_servers_are_shown_as_synapse_shows_them(alice, bob, room, pair):
+    if pair.here.kind != "chappe":
+        pytest.skip("its own answers")
+    ask = Asker(register_administrator(pair.here, "federation.warden"))
+    name = pair.there.server_name
+    where = ("federation", "destinations", name)
+    arrives(bob, room, alice.say(room, "before"))
+    eventually(lambda: ask("GET", V1, *where)["last_successful_stream_ordering"], what="a success")
+    shown = ask("GET", V1, *where)
+    assert (shown["destination"], shown["retry_last_ts"], shown["retry_interval"], shown["failure_ts"]) == (name, 0, 0, None)
+    for order in ("destination", "retry_last_ts", "retry_interval", "failure_ts", "last_successful_stream_ordering"):
+        listed = ask("GET", V1, "federation", "destinations", params={"order_by": order, "dir": "b"})
+        assert name in [one["destination"] for one in listed["destinations"]] and listed["total"] == len(listed["destinations"])
+    rooms = ask("GET", V1, *where, "rooms")
+    assert room in [one["room_id"] for one in rooms["rooms"]] and rooms["total"] == len(rooms["rooms"])
+    assert ask("POST", V1, *where, "reset_connection", expect=400)["errcode"] == "M_UNKNOWN"
+
+    pair.there.gate.close()
+    waiting = alice.say(room, "waiting")
+    eventually(lambda: ask("GET", V1, *where)["retry_interval"] > 0, what="a failure")
+    shown = ask("GET", V1, *where)
+    assert 0 < shown["failure_ts"] <= shown["retry_last_ts"]
+    pair.there.gate.open()
+    assert ask("POST", V1, *where, "reset_connection") == {}
+    arrives(bob, room, waiting)
+    eventually(lambda: ask("GET", V1, *where)["failure_ts"] is None, what="that all is well again")
+    assert [entry["action"] for entry in ask.trail(name)] == ["federation.retry"]

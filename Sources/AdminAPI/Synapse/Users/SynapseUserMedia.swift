@@ -61,8 +61,7 @@ struct SynapseUserMediaRequest: RequestDecodable {
     private let order: MediaOrder
     private let isDescending: Bool
 
-    /// By what a list can be in order. When a file was last fetched is not kept, and none is kept from being put away: what is alike in
-    /// that is in the order of identifiers.
+    /// By what a list can be in order. When a file was last fetched is not kept: all are alike in that, and in the order of identifiers.
     private enum Order: String {
         case id = "media_id"
         case uploadName = "upload_name"
@@ -98,8 +97,8 @@ enum SynapseMedia {
             "media_length": length.json, "upload_name": file.uploadName.json, "created_ts": .integer(file.created),
             // When a file was last fetched is not kept.
             "last_access_ts": .null,
-            // Who put it away is told by the audit trail.
-            "quarantined_by": file.isQuarantined ? "" : .null, "safe_from_quarantine": false,
+            "quarantined_by": file.isQuarantined ? .string(file.quarantinedBy ?? "") : .null,
+            "safe_from_quarantine": .bool(file.isProtected),
         ]
     }
 }

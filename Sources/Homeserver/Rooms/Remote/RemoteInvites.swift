@@ -13,7 +13,7 @@ extension RoomService {
         let federation = try requireFederation()
         let lane = lane(room)
         guard let head = try await lane.head() else { throw MatrixError.notFound("There is no such room") }
-        if head.isBlocked { throw MatrixError.forbidden("This room has been closed by an administrator") }
+        if head.isBlocked { throw MatrixError.roomIsClosed }
         let view = RoomView(head: head, store: store)
         if try await view.membership(of: target) == .ban {
             throw MatrixError.forbidden("This person is banned from the room")
@@ -83,6 +83,7 @@ extension RoomService {
         guard parsed.eventID == id, parsed.roomID == room else {
             throw MatrixError.invalidParameter("The path and the event do not name the same event of the same room")
         }
+        try await checkOpen(room)
         guard parsed.sender.server == origin else {
             throw MatrixError.forbidden("The sender is no user of \(origin)")
         }

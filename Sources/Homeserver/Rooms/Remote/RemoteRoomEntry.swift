@@ -76,6 +76,7 @@ extension RoomService {
         _ room: RoomID, via: [ServerName], by user: Requester, content: JSONValue, isInside: Bool = false
     ) async throws {
         let federation = try requireFederation()
+        try await checkOpen(room)
         // A large room takes a while to check: other requests are not to wait for it on the event loop.
         let work = Task.detached { [self] in
             try await enterRemotely(room, via: via, by: user, content: content, isInside: isInside, federation)
@@ -124,6 +125,7 @@ extension RoomService {
     /// [Knocking](https://spec.matrix.org/v1.19/server-server-api/#knocking-upon-a-room)
     func knockRemotely(_ room: RoomID, via: [ServerName], by user: Requester, content: JSONValue) async throws {
         let federation = try requireFederation()
+        try await checkOpen(room)
         let servers = try await helpers(via, room: room, user: user)
         try await trying(servers) { server in
             let versions = RoomVersion.all.filter(\.knocking)

@@ -34,7 +34,7 @@ extension RoomService {
         let number = try await residentNumber(of: room)
         let lane = lane(number)
         guard let head = try await lane.head() else { throw MatrixError.notFound("There is no such room") }
-        if head.isBlocked { throw MatrixError.forbidden("This room has been closed by an administrator") }
+        if head.isBlocked, membership != .leave { throw MatrixError.roomIsClosed }
         if let versions, !versions.contains(head.version.id) {
             throw MatrixError(
                 400, .incompatibleRoomVersion, "The room is of version \(head.version)",
