@@ -143,9 +143,17 @@ def test_what_was_said_is_read_by_administrators_and_the_trail_tells(administrat
     assert [event["event_id"] for event in around["events_after"]] == [said[4]]
     assert {event["type"] for event in around["state"]} >= {"m.room.create", "m.room.member"}
     ask("GET", V1, "rooms", room, "context", "$nothing", expect=404)
+    event = ask("GET", V1, "fetch_event", said[0])["event"]
+    assert event["event_id"] == said[0] and event["content"]["body"] == "secret 0" and "signatures" in event
+    ask("GET", V1, "fetch_event", "$nothing", expect=404)
+    first = {"event_id": said[0], "origin_server_ts": event["origin_server_ts"]}
+    assert ask("GET", V1, "rooms", room, "timestamp_to_event", params={"ts": event["origin_server_ts"] + 3_600_000, "dir": "b"})["event_id"] == said[5]
+    assert ask("GET", V1, "rooms", room, "timestamp_to_event", params={"ts": first["origin_server_ts"], "dir": "f"})["origin_server_ts"] == first["origin_server_ts"]
+    ask("GET", V1, "rooms", room, "timestamp_to_event", params={"ts": event["origin_server_ts"] + 3_600_000}, expect=404)
+    ask("GET", V1, "rooms", room, "timestamp_to_event", expect=400)
     ask("GET", V1, "rooms", room, "messages", params={"from": "nonsense"}, expect=400)
     told = trail(room)
-    assert set(acts(told, administrator.user)) == {"room.read"} and told[-1]["detail"] == {"event_id": said[3]}
+    assert set(acts(told, administrator.user)) == {"room.read"} and told[-1]["detail"] == {"event_id": said[0]}
 
 
 def test_a_space_is_shown_with_what_is_private_in_it(ask, users):

@@ -34,6 +34,8 @@ extension Router {
         add(GetSynapseRoomContext(services: services), in: environment)
         add(GetSynapseRoomHierarchy(services: services), in: environment)
         add(GetSynapseForwardExtremities(services: services), in: environment)
+        add(GetSynapseEventByTime(services: services), in: environment)
+        add(FetchSynapseEvent(services: services), in: environment)
         add(GetSynapseRoomBlock(store: services.store), in: environment)
         add(SetSynapseRoomBlock(services: services), in: environment)
         add(MakeSynapseRoomAdmin(services: services), in: environment)
