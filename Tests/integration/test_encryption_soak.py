@@ -383,3 +383,27 @@ def test_devices_read_all_that_they_should(own_server, seed, steps):
     read = sum(len(holder.device.texts) for holder in world.holders)
     print(f"{len(world.messages)} messages, read {read} times on {len(world.holders)} devices; {world.fallbacks} fallback keys")
     assert len(world.messages) >= steps / 10 and read > len(world.messages), "nothing was tested"
+
+
+@pytest.mark.only_chappe(reason="the position that nobody was given is made of one of Chappe's")
+@pytest.mark.parametrize("form", ["experimental", "accepted"])
+def test_what_changes_between_two_beginnings_is_asked_for(server, alice, bob, form):
+    """The answer to a request without a position does not tell whose devices have changed, as with /sync
+    (https://github.com/matrix-org/matrix-spec-proposals/pull/4543): a device that begins anew, and loses the answer, must not rely on
+    what it has asked for since."""
+    watch = World(server, random.Random(0))
+    room = alice.create_room(preset="public_chat")
+    bob.join(room)
+    talker = SlidingOlmDevice(alice, room, watch, form=form)
+    talker.publish()
+    talker.catch_up()
+    talker.since = f"{talker.since}0"
+    talker.sync()
+    assert talker.since is None, "the position was one that nobody was given"
+    talker.say("who is there?")
+    listener = OlmDevice(login(server, bob.user), room, watch)
+    listener.publish()
+    talker.catch_up()
+    talker.say("somebody new")
+    listener.catch_up()
+    assert list(listener.texts.values()) == ["somebody new"] and not watch.problems

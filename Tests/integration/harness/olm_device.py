@@ -132,11 +132,18 @@ class OlmDevice:
 
     def sync(self) -> dict:
         """One answer, of which nothing is taken yet."""
+        self._doubt()
         choice = {"room": {"timeline": {"limit": self.page}}, "presence": {"types": []}}
         answer = self.client.sync(self.since, filter=json.dumps(choice), set_presence="offline")
         messages = len(answer.get("to_device", {}).get("events", []))
         self._note(f"synced from {self.since} to {answer['next_batch']}: {messages} messages, lists {answer.get('device_lists')}")
         return answer
+
+    def _doubt(self) -> None:
+        """Without a position, no answer tells whose devices have changed: they are all asked for again. That holds as often as a client
+        begins anew, also where the answer to its last beginning was lost, since others may have changed in between."""
+        if self.since is None:
+            self.outdated.update(self.known)
 
     def take(self, answer: dict) -> bool:
         """Takes an answer in; whether there was anything new."""
@@ -350,15 +357,15 @@ class SlidingOlmDevice(OlmDevice):
         messages = {"enabled": True, "limit": 100} | ({"since": self.messages_since} if self.messages_since else {})
         lists = {"all": rooms_list(self.page, [["m.room.member", "*"]])}
         while True:
+            self._doubt()
             where, query, body = self.loop.request(
                 lists, pos=self.since, extensions={"to_device": messages, "e2ee": {"enabled": True}})
             answer = self.client.request(
                 "POST", where, json=body, params={**query, "set_presence": "offline"}, schema=False, expect=(200, 400)).json()
             if answer.get("errcode") != "M_UNKNOWN_POS":
                 break
-            # A connection is not remembered for ever, and what changed since is not told: everything is asked for again.
+            # A connection is not remembered for ever.
             self.since = None
-            self.outdated.update(self.known)
             self._note("begins anew")
         self._note(f"synced from {self.since} to {answer['pos']}: {answer['extensions']}"[:300])
         return self._as_sync(answer)
