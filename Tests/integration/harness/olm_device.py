@@ -174,10 +174,9 @@ class OlmDevice:
     def _take_room(self, section: dict) -> None:
         timeline = section["timeline"]
         events = timeline["events"]
-        if timeline.get("limited") and self.seen:
+        if timeline.get("limited"):
             position = timeline.get("prev_batch")
-            # What a device has seen has no gaps: where it meets what comes, nothing is missing.
-            while position and not any(event["event_id"] in self.seen for event in events):
+            while position and not any(self._is_end(event) for event in events):
                 page = self.client.messages(self.room, limit=50, **{"from": position})
                 events = list(reversed(page["chunk"])) + events
                 position = page.get("end") if page["chunk"] else None
@@ -189,6 +188,13 @@ class OlmDevice:
                 self.seen.add(event["event_id"])
                 if event["type"] == "m.room.encrypted":
                     self._read(event)
+
+    def _is_end(self, event: dict) -> bool:
+        """Whether it need not look further back. What it has seen has no gaps: where it meets what comes, nothing is missing. One that
+        has seen nothing yet, as it is new or its user was not in the room, may have been sent keys since its user came."""
+        if self.seen:
+            return event["event_id"] in self.seen
+        return event.get("state_key") == self.keys.user and event["content"].get("membership") == "join"
 
     def _open(self, event: dict) -> None:
         """A message from another device."""
