@@ -104,9 +104,12 @@ class World:
     def claimed(self, wanted, found, asked_at) -> None:
         with self._lock:
             for keys, (name, is_fallback) in found.items():
+                # A device counts its fallback keys for themselves: one has the name of a one-time key, and two who claim at once may
+                # hear of them in the other order.
                 if is_fallback:
                     self.fallbacks += 1
-                elif (keys, name) in self._claimed:
+                    continue
+                if (keys, name) in self._claimed:
                     self.fail(f"{name} of {keys} was given twice")
                 self._claimed.add((keys, name))
         for holder in self._known_since(asked_at):
