@@ -59,7 +59,7 @@ soak: packages
 	@Tests/support/python-venv.sh .test/venv Tests/integration/requirements.txt
 	swift build $(STRICT) --product chappe
 	@Tests/support/postgres-cluster.sh run .test/venv/bin/python -m pytest -c Tests/integration/pytest.ini -s \
-		Tests/integration/test_encryption_soak.py --steps $(or $(STEPS),1000) $(if $(SEED),--seed $(SEED))
+		Tests/integration/test_encryption_soak.py --steps $(or $(STEPS),1000) --seed $(or $(SEED),$(shell od -An -N3 -tu4 /dev/urandom))
 
 operations: packages
 	@Tests/support/python-venv.sh .test/venv Tests/integration/requirements.txt

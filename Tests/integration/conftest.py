@@ -24,7 +24,7 @@ def pytest_addoption(parser):
         help="which homeservers federate, who makes the rooms first; several with commas; synapse-synapse proves the tests",
     )
     parser.addoption("--engine", choices=["sqlite", "postgres"], help="only this database engine")
-    parser.addoption("--seed", type=int, help="seed of the tests that choose at random")
+    parser.addoption("--seed", type=int, default=1, help="seed of the tests that choose at random: the same each time, unless given")
     parser.addoption("--write-operations", action="store_true", help="bring OPERATIONS.md up to date instead of comparing it")
     parser.addoption("--steps", type=int, default=100, help="how many steps the tests that run long take")
 
@@ -184,11 +184,7 @@ def carol(users):
 @pytest.fixture
 def seed(request):
     """The seed of what a test chooses at random; shown when the test fails."""
-    import random
-
     value = request.config.getoption("--seed")
-    if value is None:
-        value = random.randrange(2**31)
     print(f"--seed {value}")
     return value
 

@@ -18,6 +18,8 @@ def test_tags_and_notifications_follow(alice, bob):
         client.put("user", client.user, "rooms", old, "tags", "u.work", json={"order": 0.5})
         client.put("pushrules", "global", "room", old, json={"actions": ["notify"]})
     new = upgraded(alice, old)
+    tombstones = [event for event in bob.messages(old)["chunk"] if event["type"] == "m.room.tombstone"]
+    assert [event["content"]["replacement_room"] for event in tombstones] == [new]
     assert alice.get("user", alice.user, "rooms", new, "tags")["tags"] == {"u.work": {"order": 0.5}}
     assert room_rules(alice)[new]["actions"] == ["notify"]
     # Bob's when he comes.
