@@ -80,7 +80,7 @@ def act(chance: random.Random, rooms: list[str], owner, alice, others) -> None:
 
 @pytest.mark.parametrize("form", ["experimental", pytest.param("accepted", marks=pytest.mark.only_chappe(reason="Synapse has only the experiment"))])
 @pytest.mark.only_chappe(reason="Synapse forgets some of what it kept back when a list changes")
-@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.parametrize("turn", range(2))
 def test_a_client_ends_up_knowing_what_is_there(request, users, seed, form, turn):
     chance = random.Random(f"{seed} {turn}")
     owner, alice, *others = users("owner", "alice", "bob", "carol")
