@@ -58,13 +58,20 @@ public struct AuditReader {
 
     private static let columns = "num, time_ts, action, actor, subject, entry, hash, key_id, signature"
     private static let onward = SQL("SELECT \(columns) FROM audit WHERE num > $1 ORDER BY num LIMIT $2")
-    private static let backward = SQL(
-        """
-        SELECT \(columns) FROM audit
-        WHERE num < $1 AND COALESCE($2, actor) = actor AND COALESCE($3, subject, '') = COALESCE(subject, '')
-            AND SUBSTR(action, 1, LENGTH(CAST($4 AS TEXT))) = CAST($4 AS TEXT) AND time_ts >= $5
-        ORDER BY num DESC LIMIT $6
-        """)
+    // One statement for each index: a comparison with what may be null would use none, and read the whole trail.
+    private static let ofAll = backward("COALESCE($3, '') = '' AND COALESCE($2, '') = ''")
+    private static let byActor = backward("actor = $2 AND COALESCE($3, '') = ''")
+    private static let ofSubject = backward("subject = $3 AND COALESCE($2, actor) = actor")
+
+    private static func backward(_ condition: String) -> SQL {
+        SQL(
+            """
+            SELECT \(columns) FROM audit
+            WHERE num < $1 AND \(condition)
+                AND SUBSTR(action, 1, LENGTH(CAST($4 AS TEXT))) = CAST($4 AS TEXT) AND time_ts >= $5
+            ORDER BY num DESC LIMIT $6
+            """)
+    }
 
     /// Entries in their order.
     public func entries(after number: Int64, limit: Int) throws -> [AuditRecord] {
@@ -73,8 +80,9 @@ public struct AuditReader {
 
     /// Entries of a selection, the latest first.
     public func latest(_ selection: AuditSelection, before number: Int64?, limit: Int) throws -> [AuditRecord] {
-        try sql.all(
-            Self.backward, number ?? Int64.max, selection.actor, selection.subject, selection.action ?? "",
+        let statement = selection.subject != nil ? Self.ofSubject : selection.actor != nil ? Self.byActor : Self.ofAll
+        return try sql.all(
+            statement, number ?? Int64.max, selection.actor, selection.subject, selection.action ?? "",
             selection.since ?? 0, limit, map: Self.decode)
     }
 
