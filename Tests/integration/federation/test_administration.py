@@ -77,10 +77,10 @@ def test_servers_that_are_not_known_are_refused(chappe, pair):
     assert [step["passed"] for step in report["steps"]] == [False]
 
 
-def test_servers_are_shown_as_synapse_shows_them(alice, bob, room, pair):
+def test_servers_are_shown_as_synapse_shows_them(alice, bob, room, pair, fresh_name):
     if pair.here.kind != "chappe":
         pytest.skip("its own answers")
-    ask = Asker(register_administrator(pair.here, "federation.warden"))
+    ask = Asker(register_administrator(pair.here, fresh_name("warden")))
     name = pair.there.server_name
     where = ("federation", "destinations", name)
     arrives(bob, room, alice.say(room, "before"))
