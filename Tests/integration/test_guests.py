@@ -40,6 +40,15 @@ def test_guests_go_when_a_room_closes_to_them(alice, bob, guest):
     guest.refused("M_GUEST_ACCESS_FORBIDDEN", 403, "POST", "join", room)
 
 
+def test_nor_by_setting_their_membership(alice, guest):
+    room = alice.create_room(preset="public_chat")
+    wanted = {"membership": "join"}
+    guest.refused("M_GUEST_ACCESS_FORBIDDEN", 403, "PUT", "rooms", room, "state", "m.room.member", guest.user, json=wanted)
+    alice.set_state(room, "m.room.guest_access", {"guest_access": "can_join"})
+    guest.set_state(room, "m.room.member", wanted, key=guest.user)
+    assert membership(alice, room, guest.user) == "join"
+
+
 @pytest.mark.only_chappe(reason="Synapse looks only when the state changes")
 def test_guests_go_also_when_the_server_stopped_meanwhile(own_server, fresh_name):
     from harness.clients import register

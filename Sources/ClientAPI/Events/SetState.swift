@@ -12,6 +12,7 @@ struct SetState: Endpoint {
     static let rateLimit = RateLimitClass.message
 
     let rooms: RoomService
+    let guests: GuestAccess
     let delayed: DelayedEventService
     let limiter: RateLimiter
 
@@ -43,6 +44,9 @@ struct SetState: Endpoint {
             let target = UserID(request.key), !caller.isExemptFromRateLimits
         {
             try limiter.admitInvitations(of: [target], to: request.roomID, by: .user(caller.userNumber))
+        }
+        if caller.isGuest, request.type == .member, request.content["membership"]?.string == "join" {
+            try await guests.check(request.roomID, via: [], for: Requester(caller))
         }
         if let delay = request.delay {
             let id = try await delayed.add(

@@ -10,6 +10,7 @@ struct JoinRoom: Endpoint {
     static let rateLimit = RateLimitClass.join
 
     let rooms: RoomService
+    let guests: GuestAccess
     let limiter: RateLimiter
 
     struct Request: RequestDecodable {
@@ -40,7 +41,7 @@ struct JoinRoom: Endpoint {
         if !caller.isExemptFromRateLimits, try await rooms.mustBeEnteredRemotely(found.room) {
             try limiter.admit(.user(caller.userNumber), as: .joinRemote)
         }
-        if caller.isGuest { try await rooms.checkGuestAccess(found.room) }
+        if caller.isGuest { try await guests.check(found.room, via: found.servers, for: Requester(caller)) }
         try await rooms.join(found.room, via: found.servers, by: Requester(caller), extra: request.extra)
         return ["room_id": .string(found.room.string)]
     }

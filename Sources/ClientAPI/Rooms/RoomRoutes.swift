@@ -9,6 +9,7 @@ public struct RoomEndpoints: Sendable {
     let delayed: DelayedEventService
     let appServices: AppServices
     let invitations: AddressInvitations
+    let guests: GuestAccess
 
     /// - Parameters:
     ///   - rooms: The rooms.
@@ -16,15 +17,17 @@ public struct RoomEndpoints: Sendable {
     ///   - store: The store.
     ///   - clock: Tells the time.
     ///   - invitations: Invites by address.
+    ///   - guests: Knows which rooms they may enter.
     ///   - appServices: Services that may have aliases for themselves.
     public init(
         rooms: RoomService, delayed: DelayedEventService, store: Store, clock: any Clock,
-        invitations: AddressInvitations, appServices: AppServices = .none
+        invitations: AddressInvitations, guests: GuestAccess, appServices: AppServices = .none
     ) {
         self.rooms = rooms
         self.delayed = delayed
         self.appServices = appServices
         self.invitations = invitations
+        self.guests = guests
         rendering = EventWriting(store: store, clock: clock)
     }
 
@@ -38,7 +41,7 @@ public struct RoomEndpoints: Sendable {
         router.add(GetJoinedRooms(rooms: rooms), in: environment)
         router.add(GetMutualRooms(rooms: rooms), in: environment)
 
-        router.add(JoinRoom(rooms: rooms, limiter: limiter), in: environment)
+        router.add(JoinRoom(rooms: rooms, guests: guests, limiter: limiter), in: environment)
         router.add(KnockOnRoom(rooms: rooms), in: environment)
         router.add(InviteUser(rooms: rooms, invitations: invitations, limiter: limiter), in: environment)
         router.add(LeaveRoom(rooms: rooms), in: environment)
@@ -49,7 +52,7 @@ public struct RoomEndpoints: Sendable {
 
         router.add(SendEvent(rooms: rooms, delayed: delayed), in: environment)
         router.add(RedactEvent(rooms: rooms), in: environment)
-        router.add(SetState(rooms: rooms, delayed: delayed, limiter: limiter), in: environment)
+        router.add(SetState(rooms: rooms, guests: guests, delayed: delayed, limiter: limiter), in: environment)
         router.add(GetStateEvent(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetState(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetMembers(rooms: rooms, rendering: rendering), in: environment)

@@ -20,6 +20,8 @@ struct GetEvents: Endpoint {
             from = try input.query("from", as: .string).flatMap { try $0.isEmpty ? nil : SyncToken(parsing: $0) }
             timeoutMilliseconds = try input.query("timeout", as: .milliseconds) ?? 0
             room = try input.query("room_id", as: .identifier)
+            // Older clients send it; it never was a promise.
+            _ = try input.query("limit", as: .count)
         }
     }
 

@@ -170,18 +170,6 @@ public final class RoomService: Sendable {
     /// - Throws: 404 `M_NOT_FOUND`.
     public func resolve(_ alias: RoomAlias) async throws -> ResolvedAlias { try await aliases.resolve(alias) }
 
-    /// Checks that guests may enter a room. What they may do in rooms that this server has no part in is not known here: nothing.
-    ///
-    /// - Throws: 403 `M_GUEST_ACCESS_FORBIDDEN`.
-    public func checkGuestAccess(_ room: RoomID) async throws {
-        guard let number = try await store.number(of: room), try await participates(in: number),
-            let access = try await view(number).event(StateKey(.guestAccess)),
-            access.event.content["guest_access"]?.string == "can_join"
-        else {
-            throw MatrixError(403, .guestAccessForbidden, "Guests may not enter this room")
-        }
-    }
-
     /// The room as it is now.
     ///
     /// - Throws: 404 `M_NOT_FOUND` if there is no such room.

@@ -139,7 +139,8 @@ struct Routing {
         let delayed = services.rooms.delayed
         RoomEndpoints(
             rooms: services.rooms.rooms, delayed: delayed, store: services.store, clock: services.clock,
-            invitations: services.invitations, appServices: accounts.appServices.services
+            invitations: services.invitations, guests: GuestAccess(spaces: services.rooms.spaces),
+            appServices: accounts.appServices.services
         )
         .register(on: router, in: environment)
         router.addDelayedEventRoutes(delayed: delayed, in: environment)

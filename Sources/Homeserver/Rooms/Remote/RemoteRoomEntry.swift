@@ -42,7 +42,7 @@ extension RoomService {
     }
 
     /// The servers that may help to enter a room, most promising first.
-    private func helpers(_ via: [ServerName], room: RoomID, user: Requester) async throws -> [ServerName] {
+    func helpers(_ via: [ServerName], room: RoomID, user: Requester) async throws -> [ServerName] {
         var servers = via
         if let number = try await store.number(of: room) {
             let record = try await store.read { try $0.memberships.membership(of: user.number, in: number) }
