@@ -67,6 +67,25 @@ import Testing
         #expect(signed.verify(server: EventFixtures.server, keyID: own.keyID, key: own.publicKey))
     }
 
+    @Test func templatesMayLackHashesOfAuthEvents() throws {
+        var builder = EventFixtures.builder(.v1, .message, content: ["body": "x"])
+        func template(_ prev: JSONValue, _ auth: JSONValue) -> JSON {
+            ([
+                "depth": 3, "prev_events": [["$p:a.org", prev]],
+                "auth_events": [["$a:a.org", auth], ["$b:a.org", ["sha256": "AQ"]]],
+            ]
+                as JSONValue).json
+        }
+        try builder.follow(template: template(["sha256": "AQ"], [:]))
+        let event = try builder.build(serverName: EventFixtures.server, signer: EventFixtures.key())
+        #expect(event.json["auth_events"]?.value == [["$a:a.org", [:]], ["$b:a.org", ["sha256": "AQ"]]])
+        #expect(event.authEvents.map(\.string) == ["$a:a.org", "$b:a.org"])
+        #expect(throws: EventError.invalid(.prevEvents)) { try builder.follow(template: template([:], [:])) }
+        #expect(throws: EventError.invalid(.authEvents)) {
+            try builder.follow(template: template(["sha256": "AQ"], "x"))
+        }
+    }
+
     @Test func limits() throws {
         func build(_ change: (inout EventBuilder) throws -> Void, _ version: RoomVersion = .v12) throws -> Event {
             var builder = EventFixtures.builder(version, .message, content: ["body": "x"])

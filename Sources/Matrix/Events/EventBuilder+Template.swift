@@ -29,7 +29,8 @@ extension EventBuilder {
         .array(
             events.map { event in
                 guard version.eventFormat == .v1 else { return .string(event.string) }
-                return [.string(event.string), ["sha256": .string(Base64.encode(referenceHashes[event] ?? []))]]
+                let hash = referenceHashes[event] ?? []
+                return [.string(event.string), hash.isEmpty ? [:] : ["sha256": .string(Base64.encode(hash))]]
             })
     }
 
@@ -44,9 +45,12 @@ extension EventBuilder {
             if version.eventFormat == .v1 {
                 var parts = element.elements.makeIterator()
                 id = parts.next()
-                let hash = parts.next()?["sha256"]?.string.flatMap(Base64.decode)
-                guard let event = id?.string.flatMap({ EventID($0) }), let hash else { throw .invalid(field) }
-                referenceHashes[event] = hash
+                guard let event = id?.string.flatMap({ EventID($0) }), let hashes = parts.next(), hashes.isObject
+                else { throw .invalid(field) }
+                let hash = hashes["sha256"]?.string.flatMap(Base64.decode)
+                // Synapse leaves out those of auth events that it has not at hand. Nobody checks them.
+                guard hash != nil || field == .authEvents else { throw .invalid(field) }
+                referenceHashes[event] = hash ?? []
             }
             guard let event = id?.string.flatMap({ EventID($0) }) else { throw .invalid(field) }
             events.append(event)

@@ -30,7 +30,8 @@ public struct EventBuilder: Sendable {
     public var origin: ServerName?
     /// A random token without `:` that the event's identifier is made of, in versions where servers choose it.
     public var eventIDToken: String?
-    /// The reference hashes of the events referred to, which versions with ``RoomVersion/EventFormat/v1`` name with them.
+    /// The reference hashes of the events referred to, which versions with ``RoomVersion/EventFormat/v1`` name with them; empty where another
+    /// server has left one out.
     public var referenceHashes: [EventID: [UInt8]] = [:]
 
     /// An event to build.
@@ -174,7 +175,7 @@ private struct EventParts {
             writer.beginArray()
             writer.write(event)
             writer.beginObject()
-            writer.member("sha256", Base64.encode(hash))
+            if !hash.isEmpty { writer.member("sha256", Base64.encode(hash)) }
             writer.endObject()
             writer.endArray()
         }

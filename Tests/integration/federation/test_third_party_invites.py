@@ -7,6 +7,7 @@ import pytest
 from harness import web
 from harness.pdus import SigningKey
 from harness.rooms import agree, becomes, content_of, invited, membership
+from harness.waiting import eventually
 
 IDENTITY_SERVER = "identity.example"
 
@@ -72,6 +73,26 @@ def test_an_address_of_the_same_server(alice, carol, identity, pair):
     becomes(alice, room, carol.user, "invite")
     carol.join(room)
     becomes(alice, room, carol.user, "join")
+
+
+@pytest.mark.parametrize("room_version", ["1", "10"])
+def test_where_the_server_of_who_is_invited_is_in_the_room(alice, bob, dave, identity, pair, room_version):
+    room = alice.create_room(preset="public_chat", room_version=room_version)
+    bob.join_via(room, alice)
+    invite_address(alice, room, identity, "four")
+    eventually(lambda: content_of(bob, room, "m.room.third_party_invite", "four"), what="the invitation of the address")
+    # It needs nobody else then, the server of who has invited least of all.
+    pair.here.gate.close()
+    forged = statement(SigningKey("ed25519:0"), dave, "four")
+    bind(dave, [{"room_id": room, "sender": alice.user, "signed": forged}])
+    assert membership(bob, room, dave.user) is None
+    answer = bind(dave, [{"room_id": room, "sender": alice.user, "signed": statement(identity, dave, "four")}])
+    assert answer.status_code == 200, answer.text
+    becomes(bob, room, dave.user, "invite")
+    dave.join(room)
+    pair.here.gate.open()
+    becomes(alice, room, dave.user, "join")
+    agree(room, alice, bob, dave)
 
 
 def test_a_key_that_does_not_count_any_more(alice, bob, identity):

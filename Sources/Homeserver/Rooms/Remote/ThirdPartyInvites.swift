@@ -25,8 +25,8 @@ public struct ThirdPartyInvite: Sendable {
 }
 
 extension RoomService {
-    /// Turns an invitation of an address, which turned out to be that of a user of this server, into an invitation of that user: here, or
-    /// at the server of who has invited.
+    /// Turns an invitation of an address, which turned out to be that of a user of this server, into an invitation of that user: here, if
+    /// this server is in the room, or else at the server of who has invited.
     ///
     /// - Throws: 404 `M_NOT_FOUND` for a user who is none of this server's; 403 `M_FORBIDDEN` if the room does not allow it.
     public func redeem(_ invite: ThirdPartyInvite) async throws {
@@ -35,6 +35,9 @@ extension RoomService {
             !account.flags.contains(.deactivated)
         else { throw MatrixError.notFound("There is no such user here") }
         if invite.sender.isLocal(to: serverName) { return try await issue(invite) }
+        if let number = try await store.number(of: invite.room), try await participates(in: number) {
+            return try await issueOnBehalf(invite, in: number)
+        }
         let federation = try requireFederation()
         let content: JSONValue = [
             "type": .string(EventType.member.string), "room_id": .string(invite.room.string),
@@ -61,6 +64,32 @@ extension RoomService {
             throw MatrixError.forbidden("\(invite.sender) is no user of this server")
         }
         let number = try await residentNumber(of: invite.room)
+        let draft = try await draft(of: invite, in: number)
+        if invite.target.isLocal(to: serverName) {
+            _ = try await submit(draft, to: number)
+        } else {
+            try await inviteRemotely(invite.target, draft, to: number)
+        }
+    }
+
+    /// Invites a user of this server in the name of somebody elsewhere: what the identity server has signed stands in for the signature of
+    /// that user's server, which hears of it as all others do.
+    private func issueOnBehalf(_ invite: ThirdPartyInvite, in number: RoomNumber) async throws {
+        let draft = try await draft(of: invite, in: number)
+        let lane = lane(number)
+        guard let head = try await lane.head() else { throw MatrixError.notFound("There is no such room") }
+        if head.isBlocked { throw MatrixError.roomIsClosed }
+        let event = try await RoomWork(head: head, services: services).build(draft)
+        var arrival = Arrival(event: event, receivedTimestamp: services.clock.now, isMadeHere: true)
+        arrival.relay = .onBehalf(of: serverName)
+        let final = arrival
+        guard case .decided(_, .accepted) = try await lane.perform({ try await $0.admit(final) }) else {
+            throw MatrixError.forbidden("The room does not allow this invitation")
+        }
+    }
+
+    /// The membership that an invitation leads to.
+    private func draft(of invite: ThirdPartyInvite, in number: RoomNumber) async throws -> EventDraft {
         let view = try await view(number)
         guard let token = invite.signed["token"]?.string,
             let original = try await view.event(StateKey(.thirdPartyInvite, token))
@@ -69,13 +98,7 @@ extension RoomService {
         var thirdParty: JSONValue = ["signed": invite.signed.value]
         thirdParty["display_name"] = original.event.content["display_name"]?.value
         let content: JSONValue = ["membership": "invite", "third_party_invite": thirdParty]
-        let draft = EventDraft(
-            sender: invite.sender, state: .member, key: invite.target.string, content: content)
-        if invite.target.isLocal(to: serverName) {
-            _ = try await submit(draft, to: number)
-        } else {
-            try await inviteRemotely(invite.target, draft, to: number)
-        }
+        return EventDraft(sender: invite.sender, state: .member, key: invite.target.string, content: content)
     }
 
     /// The server that lets somebody in on an identity server's word asks whether its key still counts; no other does, so that all servers
