@@ -1,6 +1,7 @@
 """Fixtures: a server for each test module and database engine, and accounts on it."""
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ def pytest_addoption(parser):
     parser.addoption("--engine", choices=["sqlite", "postgres"], help="only this database engine")
     parser.addoption("--seed", type=int, default=1, help="seed of the tests that choose at random: the same each time, unless given")
     parser.addoption("--write-operations", action="store_true", help="bring OPERATIONS.md up to date instead of comparing it")
+    parser.addoption(
+        "--notes", type=Path, help="a folder that the processes of one run leave their notes in, and test_operations.py reads",
+    )
     parser.addoption("--steps", type=int, default=100, help="how many steps the tests that run long take")
 
 
@@ -37,12 +41,25 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     # It compares what the others have called.
     items.sort(key=lambda item: item.path.name == "test_operations.py")
-    RUN.choose(config, items)
+    notes = sorted(config.getoption("--notes").glob("*.json")) if config.getoption("--notes") else []
+    if notes and all(item.path.name == "test_operations.py" for item in items):
+        for note in notes:
+            RUN.take(json.loads(note.read_text()))
+    else:
+        RUN.choose(config, items)
     if config.getoption("--server") == "chappe":
         return
     for item in items:
         if mark := item.get_closest_marker("only_chappe"):
             item.add_marker(pytest.mark.skip(reason=f"only Chappe: {mark.kwargs['reason']}"))
+
+
+def pytest_sessionfinish(session):
+    folder = session.config.getoption("--notes")
+    if folder and not any(item.path.name == "test_operations.py" for item in session.items):
+        folder.mkdir(parents=True, exist_ok=True)
+        name = getattr(session.config, "workerinput", {"workerid": "main"})["workerid"]
+        (folder / f"{name}.json").write_text(json.dumps(RUN.written()))
 
 
 def pytest_generate_tests(metafunc):

@@ -106,8 +106,12 @@ def test_by_default_encrypted_where_that_is_offered(sending, context):
 
 def test_a_wrong_password(sending, authority, context):
     with mail.running(password=b"right", tls_context=context("127.0.0.1")) as post:
-        fails(sending(
-            post.port, encryption="required", trusted_ca=str(authority.certificate_path), user="chappe", password="wrong"))
+        server = sending(
+            post.port, encryption="required", trusted_ca=str(authority.certificate_path), user="chappe", password="wrong")
+        fails(server)
+        # Refused, and not waited for until it was too late.
+        [line] = [line for line in server.log_tail().splitlines() if "mail not sent" in line]
+        assert "535" in line, line
         assert post.logins == [(b"chappe", b"wrong")] and not post.mails
 
 

@@ -34,7 +34,7 @@ def count(pattern: str, status: int, name: str) -> tuple[int, int]:
 def main() -> int:
     results = Path(".test")
     swift = count(str(results / "swift-tests*.xml"), int(sys.argv[1]), "Swift Testing")
-    python = count(str(results / "pytest.xml"), int(sys.argv[2]), "pytest")
+    python = count(str(results / "pytest*.xml"), int(sys.argv[2]), "pytest")
     failed = swift[1] + python[1]
     print(f"{swift[0] + python[0]} passed, {failed} failed")
     return 1 if failed else 0

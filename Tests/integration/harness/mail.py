@@ -73,7 +73,8 @@ def running(*, password: bytes | None = None, port: int | None = None, **options
 
     def authenticate(smtp, session, envelope, mechanism, data):
         server.logins.append((data.login, data.password))
-        return AuthResult(success=data.password == password)
+        # Not handled: the answer is the server's to give.
+        return AuthResult(success=data.password == password, handled=False)
 
     if password is not None:
         options |= {"authenticator": authenticate, "auth_required": True}

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .schema import ROOT, ServedOperation, served_operations
+from .schema import ROOT, ServedOperation, checked_events, served_operations
 
 TABLE = ROOT / "OPERATIONS.md"
 TESTS = ROOT / "Tests" / "integration"
@@ -72,7 +72,7 @@ class Run:
             if "seed" in item.fixturenames:
                 self.random.add(module_name(item))
         files = {str(path.relative_to(TESTS).with_suffix("")) for path in TESTS.rglob("test_*.py")}
-        self.is_whole = self.is_whole and files <= self.modules
+        self.is_whole = self.is_whole and files <= self.modules | {"test_operations"}
         if any("::" in argument for argument in config.args):
             self.partial |= self.modules
             self.is_whole = False
@@ -102,6 +102,24 @@ class Run:
         """Notes a call."""
         if self._current:
             self.calls[self._current].add((api, operation))
+
+    def written(self) -> dict:
+        """The notes, for another process to `take`."""
+        return {
+            "calls": {name: sorted(calls) for name, calls in self.calls.items()},
+            "modules": sorted(self.modules), "partial": sorted(self.partial), "random": sorted(self.random),
+            "is_whole": self.is_whole, "events": sorted(checked_events),
+        }
+
+    def take(self, notes: dict) -> None:
+        """Adds the notes of another process that has run a part of the same tests."""
+        for name, calls in notes["calls"].items():
+            self.calls[name] |= {tuple(call) for call in calls}
+        self.modules |= set(notes["modules"])
+        self.partial |= set(notes["partial"])
+        self.random |= set(notes["random"])
+        self.is_whole = self.is_whole and notes["is_whole"]
+        checked_events.update(notes["events"])
 
     def updated(self, known: dict[str, set[tuple[str, str]]]) -> dict[str, set[tuple[str, str]]]:
         """The calls that are known, with those of this run in their place."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,10 +21,20 @@ READY_SECONDS = 60
 STOP_SECONDS = 20
 
 
+#: Two processes of one run must not come upon the same ports.
+_ports = random.SystemRandom()
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, and that no connection going out will take while a server is away."""
+    while True:
+        port = _ports.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 #: The servers of this test run that have not ended, so that a failing test can show what they said.
