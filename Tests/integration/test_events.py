@@ -60,7 +60,16 @@ def test_messages_from_a_sync_token_and_with_a_filter(alice, bob, room):
     for number in range(5):
         alice.say(room, f"a{number}")
     bob.say(room, "b")
-    token = alice.sync()["rooms"]["join"][room]["timeline"]["prev_batch"]
+    whole = alice.sync(filter='{"room":{"timeline":{"limit":100}}}')["rooms"]["join"][room]["timeline"]
+    assert whole["events"][0]["type"] == "m.room.create"
+    beginning = alice.messages(room, **{"from": whole["prev_batch"]})
+    assert [event["type"] for event in beginning["chunk"]] == ["m.room.member", "m.room.create"]
+    assert "end" not in alice.messages(room, **{"from": beginning["end"]})
+    cut = alice.sync(filter='{"room":{"timeline":{"limit":2}}}')["rooms"]["join"][room]["timeline"]
+    token = cut["prev_batch"]
+    older = alice.messages(room, limit=100, **{"from": token})["chunk"]
+    assert [event["event_id"] for event in reversed(older)] + [event["event_id"] for event in cut["events"]] == [
+        event["event_id"] for event in whole["events"]]
     alice.get("rooms", room, "messages", params={"dir": "b", "from": token})
     only_bob = alice.messages(room, filter='{"senders":["%s"],"types":["m.room.message"]}' % bob.user)
     assert bodies(only_bob["chunk"]) == ["b"]

@@ -83,7 +83,7 @@ struct SyncResponse: Sendable {
             }
             writer.endArray()
             writer.member("limited", section.isLimited)
-            writer.member("prev_batch", section.prevBatch.text)
+            writer.member("prev_batch", section.earlier.text)
             writer.endObject()
             writer.key(request.useStateAfter ? "state_after" : "state")
             writer.beginObject()

@@ -15,6 +15,15 @@ struct SyncRoomSection: Sendable {
     var unread: UnreadSummary?
     var summary: RoomSummary?
 
+    /// Where earlier events are to be had. Of a room that is shown whole, its creation and its creator are: clients and tests that were
+    /// written against Synapse, which has all of such a room again then, take a page with nothing on it for a failure.
+    var earlier: SyncToken {
+        guard !isLimited, timeline.first?.event.type == .create, let place = timeline.prefix(2).last?.position else {
+            return prevBatch
+        }
+        return SyncToken(place)
+    }
+
     var isEmpty: Bool {
         timeline.isEmpty && state.isEmpty && sticky.isEmpty && ephemeral.isEmpty && accountData.isEmpty
     }
