@@ -33,6 +33,10 @@ def test_profile_reaches_the_rooms(alice, bob, room):
     )
     assert bob.state(room, "m.room.member", alice.user)["displayname"] == "Alice Î."
     bob.refused("M_FORBIDDEN", (400, 403), "PUT", "profile", alice.user, "displayname", json={"displayname": "Mallory"})
+    alice.put("profile", alice.user, "org.example.office", json={"org.example.office": "3.14"})
+    assert bob.get("profile", alice.user, "org.example.office") == {"org.example.office": "3.14"}
+    alice.delete("profile", alice.user, "org.example.office")
+    bob.refused("M_NOT_FOUND", 404, "GET", "profile", alice.user, "org.example.office")
     bob.refused("M_NOT_FOUND", 404, "GET", "profile", f"@nobody-at-all:{alice.server.server_name}")
 
 
@@ -198,6 +202,7 @@ def test_push_rules_are_kept_and_told(alice):
     rule = {"pattern": "budget", "actions": ["notify", {"set_tweak": "highlight"}]}
     alice.put("pushrules", "global", "content", "org.example.budget", json=rule)
     kept = alice.get("pushrules", "global", "content", "org.example.budget")
+    assert kept in alice.get("pushrules", "global", "")["content"]
     assert kept["pattern"] == "budget" and kept["enabled"] is True and kept["default"] is False
     alice.sync_until(lambda sync: account_data(sync, "m.push_rules"), since)
     alice.put("pushrules", "global", "content", "org.example.budget", "enabled", json={"enabled": False})

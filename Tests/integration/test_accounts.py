@@ -10,6 +10,14 @@ def test_discovery_needs_no_account(server):
     assert "v1.11" in versions["versions"]
 
 
+def test_whom_to_turn_to(another_server):
+    contacts = [{"role": "m.role.admin", "matrix_id": "@help:chappe.test", "email_address": "help@chappe.test"}]
+    settings = {"support": {"contacts": contacts, "support_page": "https://chappe.test/help"}}
+    client = Client(another_server(settings))
+    told = client.request("GET", "/.well-known/matrix/support", token=None).json()
+    assert told == {"contacts": contacts, "support_page": "https://chappe.test/help"}
+
+
 def test_registration_gives_a_session(server, fresh_name):
     name = fresh_name()
     client = register(server, name)
@@ -44,6 +52,47 @@ def test_login_by_name_and_by_user_id(server, alice):
     # Synapse says M_INVALID_PARAM; the specification, M_UNKNOWN.
     unsupported = {"type": "m.login.nonexistent"}
     alice.refused(("M_UNKNOWN", "M_INVALID_PARAM"), 400, "POST", "login", json=unsupported, token=None)
+
+
+@pytest.mark.only_chappe(reason="Synapse is not set up for it")
+def test_another_device_logs_in_with_a_token(server, alice):
+    asked = alice.request("POST", path("login", "get_token", base="/_matrix/client/v1"), json={}, expect=401).json()
+    auth = {
+        "type": "m.login.password", "session": asked["session"], "password": PASSWORD,
+        "identifier": {"type": "m.id.user", "user": alice.user},
+    }
+    made = alice.request("POST", path("login", "get_token", base="/_matrix/client/v1"), json={"auth": auth}).json()
+    assert made["expires_in_ms"] > 0
+    phone = Client(server)
+    answer = phone.post("login", json={"type": "m.login.token", "token": made["login_token"]}, token=None)
+    assert answer["user_id"] == alice.user and answer["device_id"] != alice.device
+    # Once.
+    phone.refused("M_FORBIDDEN", 403, "POST", "login", json={"type": "m.login.token", "token": made["login_token"]}, token=None)
+
+
+@pytest.mark.only_chappe(reason="Synapse is not set up for it")
+def test_registration_for_those_with_a_token(another_server):
+    server = another_server({"registration": {"mode": "token"}})
+    administrator = register_administrator(server, "registrar")
+    where = "/_synapse/admin/v1/registration_tokens/new"
+    administrator.request("POST", where, json={"token": "welcome", "uses_allowed": 1}, schema=False)
+    client = Client(server)
+
+    def is_valid(token: str) -> bool:
+        where = path("register", "m.login.registration_token", "validity", base="/_matrix/client/v1")
+        return client.request("GET", where, params={"token": token}, token=None).json()["valid"]
+
+    assert is_valid("welcome") and not is_valid("unwelcome")
+    wanted = {"username": "newcomer", "password": PASSWORD}
+    asked = client.request("POST", path("register"), json=wanted, token=None, expect=401).json()
+    assert asked["flows"] == [{"stages": ["m.login.registration_token"]}]
+
+    def answer(token: str) -> dict:
+        return {**wanted, "auth": {"type": "m.login.registration_token", "session": asked["session"], "token": token}}
+
+    client.refused(("M_UNAUTHORIZED", "M_FORBIDDEN", "M_INVALID_PARAM"), 401, "POST", "register", json=answer("unwelcome"), token=None)
+    assert client.post("register", json=answer("welcome"), token=None)["user_id"] == f"@newcomer:{server.server_name}"
+    assert not is_valid("welcome")
 
 
 # https://spec.matrix.org/v1.19/client-server-api/#relationship-between-access-tokens-and-devices

@@ -201,6 +201,15 @@ def test_key_backup(alice):
     assert alice.delete("room_keys", "keys", room, "two", params=at)["count"] == 3
     assert alice.delete("room_keys", "keys", room, params=at)["count"] == 1
     alice.refused("M_NOT_FOUND", 404, "GET", "room_keys", "keys", room, "two", params=at)
+    whole = {"sessions": {"five": session(0), "six": session(3)}}
+    assert alice.put("room_keys", "keys", room, json=whole, params=at)["count"] == 3
+    emptied = alice.delete("room_keys", "keys", params=at)
+    assert emptied["count"] == 0 and alice.get("room_keys", "keys", params=at) == {"rooms": {}}
+    described = alice.get("room_keys", "version", version)
+    assert described["count"] == 0 and described["etag"] == emptied["etag"]
+    renamed = {"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": {**auth, "public_key": "B" * 43}}
+    alice.put("room_keys", "version", version, json={**renamed, "version": version})
+    assert alice.get("room_keys", "version", version)["auth_data"] == renamed["auth_data"]
     newer = alice.post("room_keys", "version", json={"algorithm": "m.megolm_backup.v1.curve25519-aes-sha2", "auth_data": auth})["version"]
     assert newer != version and alice.get("room_keys", "version")["version"] == newer
     alice.refused("M_WRONG_ROOM_KEYS_VERSION", 403, "PUT", "room_keys", "keys", room, "late", json=session(0), params=at)

@@ -78,6 +78,20 @@ def test_an_image_has_thumbnails(alice, bob):
         assert width <= 640 and height <= 480
 
 
+def test_clients_of_long_ago(alice, bob):
+    """Who sends no token gets files still, unless that has been turned off; nothing of it reaches beyond this server."""
+    picture = png(64, 64)
+    media = upload(alice, picture, "image/png", "Straße.png")
+    assert alice.request("GET", path("config", base=MEDIA)).json()["m.upload.size"] > len(picture)
+    old = bob.request("GET", path("download", *media, base=MEDIA), token=None)
+    assert old.content == picture and old.headers["content-type"] == "image/png"
+    named = bob.request("GET", path("download", *media, "other.png", base=MEDIA), token=None)
+    assert named.content == picture and "other.png" in named.headers["content-disposition"]
+    small = bob.request("GET", path("thumbnail", *media, base=MEDIA), token=None, params={"width": 32, "height": 32, "method": "crop"})
+    assert small.headers["content-type"].startswith("image/")
+    bob.request("GET", path("download", "elsewhere.invalid", "x", base=MEDIA), token=None, params={"allow_remote": "false"}, expect=404)
+
+
 def test_create_then_upload(alice, bob):
     created = alice.request("POST", path("create", base="/_matrix/media/v1")).json()
     media = tuple(created["content_uri"].removeprefix("mxc://").split("/"))

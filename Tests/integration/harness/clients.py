@@ -85,7 +85,8 @@ class Client:
         if operation is not None:
             check_response(operation, response, tolerates_null=self.server.passes_on_null)
             if response.status_code < 400 and self.server.kind == "chappe":
-                called("client-server", operation.name)
+                for name in specification().namesakes(operation):
+                    called("client-server", name)
         return response
 
     def get(self, *parts: str, base: str = V3, **options) -> Any:

@@ -166,6 +166,13 @@ class Specification:
                 return operation
         raise UnknownOperation(f"the specification has no {method} {path}")
 
+    def namesakes(self, operation: Operation) -> list[str]:
+        """The names of the operations that have a request's method and path: only what is sent tells them apart."""
+        return [
+            other.name for other in self.operations
+            if (other.method, other.path.pattern) == (operation.method, operation.path.pattern)
+        ]
+
     def _validator(self, operation: Operation, status: str) -> Draft202012Validator | None:
         """What validates a body with this status; none where the specification does not describe one."""
         pointer = f"{operation.pointer}/responses/{status}"
