@@ -18,6 +18,21 @@ def test_whom_to_turn_to(another_server):
     assert told == {"contacts": contacts, "support_page": "https://chappe.test/help"}
 
 
+@pytest.mark.only_chappe(reason="Synapse is not set up for it")
+def test_passwords_as_the_administrator_wants_them(another_server):
+    server = another_server({"passwords": {"minimum_length": 10, "require": ["digit", "symbol", "lowercase", "uppercase"]}})
+    client = Client(server)
+    rules = client.request("GET", path("password_policy", base="/_matrix/client/r0"), token=None, schema=False).json()
+    assert rules == {
+        "m.minimum_length": 10, "m.require_digit": True, "m.require_symbol": True, "m.require_lowercase": True,
+        "m.require_uppercase": True,
+    }
+    wanted = {"username": "strict", "auth": {"type": "m.login.dummy"}}
+    for weak in ("Sh0rt!", "no digits!A", "n0 Symbol here", "NOTHING SMALL 3!", "nothing large 3!"):
+        client.refused("M_WEAK_PASSWORD", 400, "POST", "register", json={**wanted, "password": weak}, token=None)
+    client.post("register", json={**wanted, "password": "Très sûr, n°3"}, token=None)
+
+
 def test_registration_gives_a_session(server, fresh_name):
     name = fresh_name()
     client = register(server, name)

@@ -126,7 +126,8 @@ struct Routing {
             appServices: accounts.appServices.services.isEmpty ? nil : accounts.appServices, in: environment
         )
         router.addRegistrationRoutes(
-            registration: accounts.registration, appServices: accounts.appServices, in: environment)
+            registration: accounts.registration, passwords: accounts.accounts.passwordPolicy,
+            appServices: accounts.appServices, in: environment)
         router.addAccountRoutes(
             accounts: accounts.accounts, interactive: accounts.interactive, registration: accounts.registration,
             addresses: accounts.addresses, identity: accounts.identity, in: environment

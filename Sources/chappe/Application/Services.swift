@@ -335,7 +335,8 @@ struct Services: Sendable {
             store: store, serverName: serverName, clock: clock,
             hasher: Argon2PasswordHasher(effort: configuration.hashesPasswordsCheaply ? .cheap : .standard),
             sessions: sessions, removal: removal, departure: rooms,
-            failedLogins: FailedLogins(configuration.rateLimits), appServices: appServices
+            passwordPolicy: configuration.passwordPolicy, failedLogins: FailedLogins(configuration.rateLimits),
+            appServices: appServices
         )
         let captcha = configuration.captcha.map {
             SiteVerifier(

@@ -99,6 +99,7 @@ extension Configuration {
         enum Hashing: String, CaseIterable { case standard, cheap }
         let passwords = node.mapping("passwords")
         hashesPasswordsCheaply = passwords.choice("hashing", default: Hashing.standard) == .cheap
+        passwordPolicy = PasswordPolicy(passwords)
         passwords.finish()
 
         federation = Federation(node.mapping("federation"))

@@ -19,6 +19,7 @@ struct Configuration: Sendable {
     var messagesSelfDestruct: Bool
     var rateLimits: RateLimits
     var hashesPasswordsCheaply: Bool
+    var passwordPolicy: PasswordPolicy
     var federation: Federation
     var outbound: Outbound
     var listsRoomsWithoutLogin: Bool

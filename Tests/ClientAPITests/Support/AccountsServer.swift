@@ -79,7 +79,7 @@ struct AccountsServer {
         router.addSessionRoutes(
             sessions: sessions, accounts: accounts, interactive: interactive, allowsLoginTokens: true, in: environment
         )
-        router.addRegistrationRoutes(registration: registrations, in: environment)
+        router.addRegistrationRoutes(registration: registrations, passwords: PasswordPolicy(), in: environment)
         router.addAccountRoutes(
             accounts: accounts, interactive: interactive, registration: registrations, addresses: addresses,
             identity: IdentityService(
