@@ -84,7 +84,9 @@ struct Application: Sendable {
             logger: Logger(label: "chappe.http")
         )
         let routing = Routing(configuration, services, metrics: server.metrics)
-        var listeners = configuration.listeners.map { listener in
+        // First that for the command line: who hears that the server is ready may use its commands.
+        var listeners = [Listener(.unixSocket(path: configuration.socketPath), router: routing.administrationRouter())]
+        listeners += configuration.listeners.map { listener in
             Listener(
                 .tcp(host: listener.bind, port: listener.port),
                 tls: listener.tls.map {
@@ -96,7 +98,6 @@ struct Application: Sendable {
                 router: routing.router(for: listener.serves)
             )
         }
-        listeners.append(Listener(.unixSocket(path: configuration.socketPath), router: routing.administrationRouter()))
         let bound = try await server.start(listeners)
         for address in bound { logger.info("listening", metadata: ["address": "\(address)"]) }
         if configuration.hashesPasswordsCheaply {
