@@ -35,5 +35,7 @@ public enum Schema {
         .retention,
         .serverNotices,
         .moderation,
+        .meetings,
+        .delegatedLeaves,
     ]
 }

@@ -108,7 +108,8 @@ def test_the_example_configuration_is_valid(tmp_path):
     server = Initialized(tmp_path / "key", "sqlite")
     (tmp_path / "signing.key").write_text((server.directory / "signing.key").read_text())
     (tmp_path / "signing.key").chmod(0o600)
-    (tmp_path / "turn.secret").write_text("secret\n")
+    for name in ("turn", "livekit", "visio", "visio-webhook", "jitsi"):
+        (tmp_path / f"{name}.secret").write_text("secret\n")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=example.gouv.fr", "-keyout",
          tmp_path / "privkey.pem", "-out", tmp_path / "fullchain.pem"], check=True, capture_output=True,

@@ -16,6 +16,8 @@ public final class OutsideRequests: Sendable {
         public let status: Int
         /// The body.
         public let body: [UInt8]
+        /// When to ask again, in seconds, if it says so.
+        public var retryAfterSeconds: Int64?
     }
 
     private enum State {
@@ -67,6 +69,28 @@ public final class OutsideRequests: Sendable {
         let text = form.map { "\(URLText.encoded($0.name))=\(URLText.encoded($0.value))" }.joined(separator: "&")
         request.body = .bytes(ByteBuffer(string: text))
         return try await send(request)
+    }
+
+    /// Makes any request of a service that the configuration names, and waits for what comes of it.
+    ///
+    /// - Returns: The answer; `nil` if there is none in time.
+    func answer(to request: HTTPClientRequest, timeoutMilliseconds: Int64) async -> Answer? {
+        guard let client = client() else { return nil }
+        let address = String(request.url.prefix { $0 != "?" })
+        do {
+            // The deadline of the client's own ends with the head.
+            return try await within(milliseconds: timeoutMilliseconds, else: CancellationError()) {
+                let response = try await client.execute(request, timeout: .milliseconds(timeoutMilliseconds))
+                let body = try await response.body.collect(upTo: Self.maximumBytes)
+                return Answer(
+                    status: Int(response.status.code), body: Array(body.readableBytesView),
+                    retryAfterSeconds: response.headers.first(name: "Retry-After").flatMap { Int64($0) }
+                        .map { min(max($0, 0), 86_400) })
+            }
+        } catch {
+            logger.error("no answer from outside", metadata: ["address": "\(address)", "error": "\(error)"])
+            return nil
+        }
     }
 
     private func send(_ request: HTTPClientRequest) async throws -> Answer {

@@ -30,9 +30,29 @@ extension Router {
     /// - Parameters:
     ///   - turn: Gives access to relays; `nil` if there are none.
     ///   - transports: The services through which people meet in calls of more than two.
+    ///   - liveKit: Lets people into calls on this server's LiveKit; `nil` if it has none.
+    ///   - calls: Starts calls at conference services; `nil` if there are none.
+    ///   - serverName: This server.
     ///   - environment: What endpoints have in common.
-    public func addCallRoutes(turn: TurnService?, transports: [RTCTransport], in environment: EndpointEnvironment) {
+    public func addCallRoutes(
+        turn: TurnService?, transports: [RTCTransport], liveKit: LiveKitAuthorization?, calls: CallService?,
+        serverName: ServerName, in environment: EndpointEnvironment
+    ) {
         add(GetTurnServer(turn: turn), in: environment)
         add(GetRTCTransports(transports: transports), in: environment)
+        if let liveKit {
+            add(GetLiveKitToken(liveKit: liveKit), in: environment)
+            add(GetLegacyLiveKitToken(liveKit: liveKit), in: environment)
+            add(DelegateDelayedLeave(liveKit: liveKit), in: environment)
+            add(GetOwnLiveKitToken(liveKit: liveKit, serverName: serverName), in: environment)
+            add(DelegateOwnDelayedLeave(liveKit: liveKit), in: environment)
+            add(ReceiveLiveKitReport(liveKit: liveKit), in: environment)
+        }
+        if let calls {
+            add(StartCall(calls: calls), in: environment)
+            add(GetCall(calls: calls), in: environment)
+            add(EndCall(calls: calls), in: environment)
+            add(ReceiveConferenceReport(calls: calls), in: environment)
+        }
     }
 }

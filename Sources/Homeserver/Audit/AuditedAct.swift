@@ -42,6 +42,10 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case tokenRevoke = "token.revoke"
     /// Something was said to users for the server.
     case noticeSend = "notice.send"
+    /// A room's call was started as one of its members.
+    case callStart = "call.start"
+    /// A room's call was ended.
+    case callEnd = "call.end"
     /// A device was made for somebody.
     case deviceCreate = "device.create"
     /// A device of somebody's was given another name.

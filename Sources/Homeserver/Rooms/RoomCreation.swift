@@ -181,6 +181,10 @@ extension RoomService {
             "invite": preset == .publicChat ? 50 : 0,
             "historical": 100,
         ]
+        if let levels = services.callRules?.levelsOfNewRooms, var events = content["events"]?.object {
+            for (type, level) in levels { events[type.string] = .integer(level) }
+            content["events"] = .object(events)
+        }
         if let override = room.initialState.last(where: { $0.type == .powerLevels && $0.key.isEmpty })?.content {
             content = override.value
         }

@@ -259,6 +259,8 @@ struct RoomWriterServices: Sendable {
     let serverName: ServerName
     let signingKeys: any SigningKeySource
     let eventNumbers: NumberAllocator
+    /// What the administrator has decided about calls; `nil`: nothing.
+    let callRules: CallRules?
     let logger: Logger
     /// Told of events that stick and fail softly.
     let stickyFailures = StickyFailures()

@@ -97,17 +97,18 @@ public final class RoomService: Sendable {
     ///   - federation: What is needed to reach other servers; `nil` for a server that is alone.
     ///   - invitationKeys: Knows whether identity servers' keys still count; `nil`: they always do.
     ///   - invitePermissions: Whose invitations users take; made here if `nil`.
+    ///   - callRules: What the administrator has decided about calls; `nil`: nothing.
     public init(
         store: Store, clock: any Clock, randomness: any Randomness, serverName: ServerName,
         signingKey: any SigningKeySource,
         defaultVersion: RoomVersion, profiles: any MemberProfiles, aliases: any RoomAliases,
         activeUsers: ActiveUsers, federation: RoomFederation? = nil, invitePermissions: InvitePermissions? = nil,
-        invitationKeys: (any InvitationKeys)? = nil,
+        invitationKeys: (any InvitationKeys)? = nil, callRules: CallRules? = nil,
         logger: Logger
     ) {
         services = RoomWriterServices(
             store: store, clock: clock, randomness: randomness, serverName: serverName, signingKeys: signingKey,
-            eventNumbers: NumberAllocator(store: store), logger: logger
+            eventNumbers: NumberAllocator(store: store), callRules: callRules, logger: logger
         )
         participation = Participation(store: store, serverName: serverName)
         store.lifetimes.follow { clock.now }

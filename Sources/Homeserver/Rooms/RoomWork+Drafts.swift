@@ -57,6 +57,7 @@ extension RoomWork {
     /// - Throws: `MatrixError` if it is not allowed; ``MembersMissing``.
     func build(_ draft: EventDraft) async throws -> Event {
         guard try await isKnown(draft.sender) else { throw MembersMissing() }
+        try await services.callRules?.check(draft, in: view, at: services.clock.now)
         let (builder, authState) = try await builder(for: draft)
         let event = try authorize(builder, authState)
         if head.version.stateResolution != .v1 || draft.type == .redaction { try await checkRedaction(draft) }

@@ -108,7 +108,7 @@ struct Application: Sendable {
         let previews = services.previews?.previews
         let accounts = services.accounts
         let selfDestruction = services.users.selfDestruction
-        let delayed = services.rooms.delayed
+        let (delayed, calls) = (services.rooms.delayed, services.calls)
         let (purge, revival) = (services.retentionPurge, services.stickyRevival)
         let relations = RelationBacklog(store: services.store, logger: Logger(label: "chappe.rooms"))
         let logger = logger
@@ -117,7 +117,9 @@ struct Application: Sendable {
                 try await accounts.accounts.resumeDepartures()
                 try await accounts.guests.resume()
                 try await selfDestruction?.resume()
+                try await calls.prepare()
                 try await delayed.resume()
+                try await calls.resume()
                 try await revival.resume()
             } catch {
                 logger.error("work from before the stop not resumed", metadata: ["error": "\(error)"])
@@ -159,6 +161,7 @@ struct Application: Sendable {
         logger.info("stopping")
         await server.shutdown(deadline: Self.drainTime)
         services.rooms.delayed.stop()
+        services.calls.stop()
         background.cancel()
         for cursor in services.found.cursors { await cursor.stop() }
         await services.pushes.stop()

@@ -69,6 +69,7 @@ struct Routing {
             store: services.store, audit: services.audit, clock: services.clock, randomness: services.randomness,
             keys: services.signingKeys)
         router.addAdministrationRoutes(administration, in: environment)
+        router.addCallAdministrationRoutes(calls: services.calls.calls, administration, in: environment)
         router.addNoticeRoutes(notices: services.notices, administration, in: environment)
         router.addSynapseRoutes(
             SynapseServices(
@@ -134,7 +135,9 @@ struct Routing {
         )
         router.addAdministrationRoutes(
             accounts: accounts.accounts, devices: accounts.devices, audit: services.audit, in: environment)
-        router.addCallRoutes(turn: services.turn, transports: configuration.rtcTransports, in: environment)
+        router.addCallRoutes(
+            turn: services.turn, transports: configuration.rtcTransports, liveKit: services.calls.liveKit,
+            calls: services.calls.calls, serverName: configuration.serverName, in: environment)
         router.addDeviceRoutes(devices: accounts.devices, interactive: accounts.interactive, in: environment)
         router.addProfileRoutes(profiles: accounts.profiles, in: environment)
         let delayed = services.rooms.delayed

@@ -24,6 +24,7 @@ enum ServerFiles {
         if case .file(let file)? = configuration.turn?.secret.text {
             check("calls.turn.\(configuration.turn?.secret.key ?? "")_file", file)
         }
+        for (key, file) in configuration.conferences.secretFiles { check(key, file) }
         return problems
     }
 

@@ -31,6 +31,7 @@ struct Services: Sendable {
     /// What was done, and by whom.
     let audit: AuditTrail
     let turn: TurnService?
+    let calls: CallServices
     /// `nil` if federation is off.
     let federation: FederationServices?
     let outside: OutsideRequests
@@ -177,6 +178,7 @@ struct Services: Sendable {
             },
             invitePermissions: invitePermissions,
             invitationKeys: IdentityKeys(servers: configuration.identityServers ?? [], transport: identity),
+            callRules: configuration.conferences.rules,
             logger: Logger(label: "chappe.rooms")
         )
         let roomServers = federation.map { _ in RoomServers(store: store, serverName: serverName) }
@@ -203,6 +205,9 @@ struct Services: Sendable {
         accounts = try Self.accounts(
             configuration, store, clock, randomness, rooms, removal, federation?.client ?? UnreachableServers(),
             outside, identity, appServices, provision, signingKeys, audit)
+        calls = try CallServices(
+            configuration, rooms: rooms, delayed: self.rooms.delayed, openID: accounts.openID,
+            remote: federation?.client, outside: outside, clock: clock, randomness: randomness, scheduler: scheduler)
         invitations = AddressInvitations(
             rooms: rooms, identity: accounts.identity, profiles: StoredProfiles(store: store))
 

@@ -1,3 +1,4 @@
+import ClientAPI
 import FederationOutbound
 import Foundation
 import Homeserver
@@ -152,6 +153,11 @@ extension Configuration {
         let calls = node.mapping("calls")
         turn = Turn(calls.mapping("turn"))
         rtcTransports = calls.mappings("transports").map { Self.transport(of: $0) }
+        conferences = Conferences(calls, serverName: serverName)
+        if conferences.liveKit != nil, !calls.has("transports"), let publicBaseURL {
+            rtcTransports = [RTCTransport(liveKitServiceURL: "\(publicBaseURL)/livekit/jwt")]
+        }
+        conferences.rules.letsMembersCall = !rtcTransports.isEmpty
         calls.finish()
         support = Self.support(node.mapping("support"))
         captcha = node.has("recaptcha") ? Captcha(node.mapping("recaptcha")) : nil

@@ -41,6 +41,7 @@ struct Configuration: Sendable {
     var identityServers: [IdentityServer]?
     var turn: Turn?
     var rtcTransports: [RTCTransport]
+    var conferences: Conferences
     var captcha: Captcha?
     /// What `/.well-known/matrix/support` says; empty without a contact.
     var support: JSONObject

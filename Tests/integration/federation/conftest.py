@@ -6,6 +6,7 @@
 import functools
 
 import pytest
+from harness import conferences
 from harness.clients import Client, register
 from harness.federation import FEDERATING, HOSTS, Authority, Pair, room_versions
 from harness.servers import RUNNING
@@ -29,7 +30,14 @@ def authority(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def federating_server(request, authority, tmp_path_factory):
+def outside():
+    """Visio and LiveKit, which every Chappe of the run uses."""
+    with conferences.running() as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def federating_server(request, authority, outside, tmp_path_factory):
     """A function that gives the run's first or second server of a kind, started when it is first asked for.
 
     The second Chappe is on PostgreSQL: so the pair of two Chappes has an engine on each side.
@@ -40,7 +48,8 @@ def federating_server(request, authority, tmp_path_factory):
         engine = request.config.getoption("--engine") or ("postgres" if (kind, number) == ("chappe", 1) else "sqlite")
         database = "sqlite" if engine == "sqlite" else request.getfixturevalue("postgres_cluster").create_database()
         directory = tmp_path_factory.mktemp(f"federating-{kind}-{number}")
-        server = FEDERATING[kind](directory, database, authority, HOSTS[number])
+        settings = conferences.settings(outside) if kind == "chappe" else None
+        server = FEDERATING[kind](directory, database, authority, HOSTS[number], settings)
         RUNNING.append(server)
         made.append(server)
         return server.start()
