@@ -5,10 +5,11 @@ extension Migration {
     static let meetings = Migration(
         number: 29, name: "meetings",
         sql: """
-            -- A room has one meeting at a service, for good. meeting_id, url: null until the service has made it. known: the newest meetings
-            -- that the service had when it was asked to make this one; null if it was not asked, or has answered. claim, claimed_until_ts: who
-            -- is about to make or announce it. started_by, started_ts: of the last call; ended_ts: null while it is under way. ends_ts: when the call is ended by the server.
-            -- calls: how many there have been. events: those that announced the call, by name: a JSON object. recordings: a JSON array.
+            -- A room has one meeting at a service, for good. meeting_id, url: null until the service has made it. known: the newest
+            -- meetings that the service had when it was asked to make this one; null if it was not asked, or has answered. claim,
+            -- claimed_until_ts: who is about to make or announce it. started_by, started_ts: of the last call; ended_ts: null while
+            -- it is under way. ends_ts: when the call is ended by the server. calls: how many there have been. events: those that
+            -- announced the call, by what they are: a JSON object. recordings: a JSON array.
             CREATE TABLE meetings (
                 room_num INTEGER NOT NULL REFERENCES rooms (num),
                 service TEXT NOT NULL,

@@ -392,8 +392,10 @@ def test_administrators_start_calls(server, alice):
     chappe("call", "end", room)
     assert alice.state(room, CALL, call["call_id"])["m.terminated"] == "ended"
     chappe("call", "show", room, status=1)
+    anew = chappe.json("call", "start", room, "--as", alice.user, "--new-meeting")
+    assert anew["created"] and anew["url"] != call["url"] and anew["call_id"] == call["call_id"]
     chappe("call", "start", room, "--as", "nobody", status=1)
-    assert [entry["action"] for entry in entries(chappe, room)] == ["call.start", "call.end"]
+    assert [entry["action"] for entry in entries(chappe, room)] == ["call.start", "call.end", "call.start"]
 
 
 def test_without_a_service_there_is_nothing(make_server, engine):

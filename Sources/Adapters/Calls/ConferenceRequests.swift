@@ -13,6 +13,8 @@ struct ConferenceRequests: Sendable {
         var token: String?
         var contentType: String?
         var body: [UInt8]?
+        /// The `code` of an answer that there is no such thing; any other 404 is somebody else's. `nil`: every 404 says so.
+        var absence: String?
     }
 
     let outside: OutsideRequests
@@ -37,7 +39,12 @@ struct ConferenceRequests: Sendable {
             return json
         case 401: throw .unauthorized
         case 403: throw .forbidden
-        case 404: throw .notFound
+        case 404:
+            if let absence = call.absence {
+                let code = (try? JSON(parsing: answer.body))?["code"]?.string
+                guard code?.utf8.elementsEqual(absence.utf8) == true else { throw .broken(status: 404) }
+            }
+            throw .notFound
         case 408: throw .noAnswer
         case 429: throw .limited(retryAfterMilliseconds: answer.retryAfterSeconds.map { $0 * 1_000 })
         default: throw .broken(status: answer.status)

@@ -73,6 +73,6 @@ public struct LiveKitClient: MediaForwarder {
         return try await requests.send(
             .init(
                 method: .POST, url: "\(url)/twirp/livekit.RoomService/\(method)", token: token,
-                contentType: "application/json", body: body.serialized()))
+                contentType: "application/json", body: body.serialized(), absence: "not_found"))
     }
 }

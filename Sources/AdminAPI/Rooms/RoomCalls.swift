@@ -5,8 +5,8 @@ import Web
 
 /// `POST /_chappe/admin/v1/rooms/{roomId}/call`: starts a room's call at a conference service as one of its members.
 ///
-/// Body: `user` (a localpart or a user ID); `service`, `ring`, `message`, `widget`, which may be missing. Answer: the call; `created` says whether
-/// it is new.
+/// Body: `user` (a localpart or a user ID); `service`, `ring`, `message`, `widget`, `new_meeting` (whether the room gets another meeting),
+/// which may be missing. Answer: the call; `created` says whether it is new.
 struct StartRoomCall: Endpoint {
     static let routes = [Route.post("/_chappe/admin/v1/rooms/{roomId}/call")]
     static let authentication = Authentication<Operator>.administering
@@ -27,7 +27,8 @@ struct StartRoomCall: Endpoint {
             options = CallService.Options(
                 service: try body.optional("service", as: .string), rings: try body.optional("ring", as: .bool),
                 sendsMessage: try body.optional("message", as: .bool) ?? true,
-                placesWidget: try body.optional("widget", as: .bool))
+                placesWidget: try body.optional("widget", as: .bool),
+                makesNewMeeting: try body.optional("new_meeting", as: .bool) ?? false)
         }
     }
 

@@ -59,7 +59,8 @@ extension CallService {
         let drafts =
             hasWidget ? [EventDraft(sender: speaker, state: .widget, key: meeting.callID, content: [:])] : []
         _ = try await rooms.announce(
-            EventDraft(sender: speaker, state: .call, key: meeting.callID, content: content), in: meeting.room,
+            in: meeting.room,
+            { EventDraft(sender: speaker, state: .call, key: meeting.callID, content: content) },
             then: { _ in drafts }, alongside: { writer, _ in try alongside(writer) })
     }
 

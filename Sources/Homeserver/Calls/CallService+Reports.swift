@@ -3,8 +3,11 @@ import Matrix
 import Store
 
 extension CallService {
-    private static let maximumRecordings = 50
-    private static let maximumLinkBytes = 2_048
+    // All of them have to fit into an event.
+    private static let maximumRecordings = 20
+    private static let maximumLinkBytes = 1_024
+    private static let maximumNames = 50
+    private static let longestName = 60
 
     /// Hears what a conference service tells of its meetings: who comes and goes, that it is over, where recordings are.
     ///
@@ -73,7 +76,8 @@ extension CallService {
                 if comes {
                     try writer.meetings.add(
                         MeetingParticipant(
-                            identity: identity, name: String(name.prefix(100)), joinedTS: report.happenedTS ?? now),
+                            identity: identity, name: String(String.UnicodeScalarView(name.unicodeScalars.prefix(Self.longestName))),
+                            joinedTS: report.happenedTS ?? now),
                         to: meeting.room, at: meeting.service)
                 } else {
                     try writer.meetings.remove(identity, from: meeting.room, at: meeting.service)
@@ -142,34 +146,44 @@ extension CallService {
     /// - Parameter recording: One that the room has not been told of.
     func refresh(_ meeting: Meeting, telling recording: JSONValue? = nil) async {
         do {
-            guard
-                let meeting = try await store.read({ try $0.meetings.meeting(of: meeting.room, at: meeting.service) }),
-                var call = try await description(of: meeting)
-            else { return }
-            let view = try await rooms.view(meeting.room)
-            guard let state = try await view.event(StateKey(.call, meeting.callID)),
-                meeting.isUnderWay != CallEvents.isOver(state.event.content),
-                let speaker = try await speaker(for: meeting)
-            else { return }
-            let isEncrypted = try await view.event(StateKey(.encryption)) != nil
-            if meeting.isUnderWay {
-                let people = try await store.read {
-                    try $0.meetings.participants(of: meeting.room, at: meeting.service)
-                }
-                // Who is there is nobody's affair but the members'; in an encrypted room state is no secret.
-                call.participants =
-                    people.isEmpty && state.event.content[CallEvents.conference]?["participants"] == nil
-                    ? nil : (people.count, isEncrypted ? nil : people.map(\.name))
+            guard let call = try await description(of: meeting), let speaker = try await speaker(for: meeting) else {
+                return
             }
-            let draft = EventDraft(sender: speaker, state: .call, key: meeting.callID, content: call.state)
+            let isEncrypted = try await rooms.view(meeting.room).event(StateKey(.encryption)) != nil
             let message = recording.map { recording in
                 EventDraft(sender: speaker, type: .message, content: call.recordingMessage(recording).json)
             }
             _ = try await rooms.announce(
-                draft, in: meeting.room, then: { _ in isEncrypted ? [] : message.map { [$0] } ?? [] },
-                alongside: { _, _ in })
+                in: meeting.room,
+                { [self] in
+                    // In the room's turn: of two reports at once the second must not tell what was before the first.
+                    let content = try await standing(of: meeting, isEncrypted: isEncrypted)
+                    return EventDraft(sender: speaker, state: .call, key: meeting.callID, content: content)
+                }, then: { _ in isEncrypted ? [] : message.map { [$0] } ?? [] }, alongside: { _, _ in })
+        } catch is NothingToTell {
+            return
         } catch {
             logger.warning("a call's state could not be told", metadata: ["error": "\(error)"])
         }
+    }
+
+    /// Nothing is known of the call, or the room has it otherwise: somebody has ended it, or begun another.
+    private struct NothingToTell: Error {}
+
+    /// What the call's state is to say now.
+    private func standing(of meeting: Meeting, isEncrypted: Bool) async throws -> JSONValue {
+        guard let meeting = try await store.read({ try $0.meetings.meeting(of: meeting.room, at: meeting.service) }),
+            var call = try await description(of: meeting),
+            let state = try await rooms.view(meeting.room).event(StateKey(.call, meeting.callID)),
+            meeting.isUnderWay != CallEvents.isOver(state.event.content)
+        else { throw NothingToTell() }
+        guard meeting.isUnderWay else { return call.state }
+        let people = try await store.read { try $0.meetings.participants(of: meeting.room, at: meeting.service) }
+        if !people.isEmpty || state.event.content[CallEvents.conference]?["participants"] != nil {
+            // Who is there is nobody's affair but the members'; in an encrypted room state is no secret.
+            let names = isEncrypted ? nil : people.prefix(Self.maximumNames).map(\.name)
+            call.participants = (people.count, names)
+        }
+        return call.state
     }
 }

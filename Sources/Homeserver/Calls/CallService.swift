@@ -21,17 +21,20 @@ public final class CallService: Sendable {
         public var placesWidget: Bool?
         /// Whether it is for seeing or only for hearing each other.
         public var isVideo: Bool
+        /// Whether the room gets another meeting: when the service has lost the one it has.
+        public var makesNewMeeting: Bool
 
         /// Options.
         public init(
             service: String? = nil, rings: Bool? = nil, sendsMessage: Bool = true, placesWidget: Bool? = nil,
-            isVideo: Bool = true
+            isVideo: Bool = true, makesNewMeeting: Bool = false
         ) {
             self.service = service
             self.rings = rings
             self.sendsMessage = sendsMessage
             self.placesWidget = placesWidget
             self.isVideo = isVideo
+            self.makesNewMeeting = makesNewMeeting
         }
     }
 
@@ -178,7 +181,7 @@ public final class CallService: Sendable {
         guard isClaimed else { throw MatrixError.limitExceeded(retryAfterMilliseconds: 1_000) }
         do {
             if try await underWay(room, conference) == nil {
-                let meeting = try await made(room, conference, user, level)
+                let meeting = try await made(room, conference, user, level, anew: options.makesNewMeeting)
                 return try await announce(meeting, conference, user, options)
             }
         } catch {
@@ -194,10 +197,10 @@ public final class CallService: Sendable {
 
     /// The room's meeting, made if there is none that lets in no more than it should.
     private func made(
-        _ room: RoomNumber, _ conference: Conference, _ user: Requester, _ level: String
+        _ room: RoomNumber, _ conference: Conference, _ user: Requester, _ level: String, anew: Bool
     ) async throws -> Meeting {
         let known = try await required(room, conference)
-        if known.meetingID != nil, !Conference.isLaxer(known.accessLevel, than: level) { return known }
+        if known.meetingID != nil, !anew, !Conference.isLaxer(known.accessLevel, than: level) { return known }
         let meeting: MadeMeeting
         switch conference.kind {
         case .jitsi:
@@ -252,7 +255,8 @@ public final class CallService: Sendable {
         let names =
             ["state"] + (sendsMessage ? ["message"] : []) + (rings ? ["ring"] : []) + (widget == nil ? [] : ["widget"])
         _ = try await rooms.announce(
-            EventDraft(sender: user.id, state: .call, key: meeting.callID, content: call.state), in: meeting.room,
+            in: meeting.room,
+            { EventDraft(sender: user.id, state: .call, key: meeting.callID, content: call.state) },
             then: { state in
                 var drafts: [EventDraft] = []
                 if sendsMessage {

@@ -215,12 +215,6 @@ public struct MeetingWriter {
             """, room, service, name, url, accessLevel)
     }
 
-    /// Forgets what the service made: it is not there any more.
-    public func setUnmade(_ room: RoomNumber, at service: String) throws {
-        try writer.sql.execute(
-            "UPDATE meetings SET meeting_id = NULL, url = NULL WHERE room_num = $1 AND service = $2", room, service)
-    }
-
     /// Begins a call.
     ///
     /// - Parameters:

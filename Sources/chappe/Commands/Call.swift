@@ -32,6 +32,7 @@ struct Call: ParsableCommand {
         @Option(help: "The conference service: visio or jitsi.") var service: String?
         @Flag(help: "Do not ring.") var quiet = false
         @Flag(help: "Place a widget in the room.") var widget = false
+        @Flag(help: "Have another meeting made for the room: when the service has lost the one it has.") var newMeeting = false
         @Argument(help: "The room ID.") var room: String
 
         func run() throws {
@@ -39,6 +40,7 @@ struct Call: ParsableCommand {
             if let service { body["service"] = .string(service) }
             if quiet { body["ring"] = false }
             if widget { body["widget"] = true }
+            if newMeeting { body["new_meeting"] = true }
             let call = try option.server().request("POST", Call.path(room, nil), body: body)
             output.show(call) { Call.show(call) }
         }
