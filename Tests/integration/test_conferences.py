@@ -146,6 +146,14 @@ def test_what_is_not_visios_is_not_heard(server, alice):
     tell(server, body, headers, 401)
     body, headers = conferences.signed(report, "another", conferences.WEBHOOK_SECRET)
     tell(server, body, headers, 401)
+    body, headers = conferences.signed(report, conferences.KEY, conferences.WEBHOOK_SECRET)
+    claims = jwt.decode(headers["Authorization"], options={"verify_signature": False})
+    for forged in (
+        jwt.encode(claims, None, "none"), jwt.encode(claims, conferences.WEBHOOK_SECRET, "HS512"), headers["Authorization"][:-2], "nonsense", "",
+        jwt.encode({**claims, "exp": int(time.time()) - 120}, conferences.WEBHOOK_SECRET, "HS256"),
+        jwt.encode({**claims, "sha256": "aGFzaA=="}, conferences.WEBHOOK_SECRET, "HS256"),
+    ):
+        tell(server, body, {"Authorization": forged}, 401)
     body, headers = conferences.sealed(report, "another")
     tell(server, body, headers, 401)
     body, headers = conferences.sealed(report)

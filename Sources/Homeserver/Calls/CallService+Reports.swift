@@ -76,7 +76,8 @@ extension CallService {
                 if comes {
                     try writer.meetings.add(
                         MeetingParticipant(
-                            identity: identity, name: String(String.UnicodeScalarView(name.unicodeScalars.prefix(Self.longestName))),
+                            identity: identity,
+                            name: String(String.UnicodeScalarView(name.unicodeScalars.prefix(Self.longestName))),
                             joinedTS: report.happenedTS ?? now),
                         to: meeting.room, at: meeting.service)
                 } else {

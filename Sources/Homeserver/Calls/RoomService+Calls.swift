@@ -11,7 +11,8 @@ extension RoomService {
     ///   - alongside: Stored in the same transaction; it is told the events, in their order.
     /// - Returns: The events.
     func announce(
-        in room: RoomNumber, _ first: @escaping @Sendable () async throws -> EventDraft, then rest: @escaping @Sendable (EventID) -> [EventDraft],
+        in room: RoomNumber, _ first: @escaping @Sendable () async throws -> EventDraft,
+        then rest: @escaping @Sendable (EventID) -> [EventDraft],
         alongside: @escaping @Sendable (StoreWriter, [EventID]) throws -> Void
     ) async throws -> [EventID] {
         if try await policy(of: try await view(room)) != nil {

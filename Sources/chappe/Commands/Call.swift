@@ -32,7 +32,8 @@ struct Call: ParsableCommand {
         @Option(help: "The conference service: visio or jitsi.") var service: String?
         @Flag(help: "Do not ring.") var quiet = false
         @Flag(help: "Place a widget in the room.") var widget = false
-        @Flag(help: "Have another meeting made for the room: when the service has lost the one it has.") var newMeeting = false
+        @Flag(help: "Have another meeting made for the room: when the service has lost the one it has.")
+        var newMeeting = false
         @Argument(help: "The room ID.") var room: String
 
         func run() throws {
