@@ -6,6 +6,8 @@ final class SQLiteConnection: EngineConnection {
     enum Role {
         case writer
         case reader
+        /// Reads a file that nobody changes, and leaves no trace beside it.
+        case archive
     }
 
     let engine = DatabaseEngine.sqlite
@@ -13,7 +15,7 @@ final class SQLiteConnection: EngineConnection {
     /// Runs before the first statement of a job that may change something.
     var beforeFirstWrite: (() throws -> Void)?
 
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
     private let statements: SQLiteStatementCache
     private var isClosed = false
     private var isReading = false
@@ -170,8 +172,10 @@ final class SQLiteConnection: EngineConnection {
         }
         _ = isConfigured  // Where not, it is but slower.
         var handle: OpaquePointer?
-        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
-        let status = sqlite3_open_v2(path, &handle, flags, nil)
+        var flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        flags |= role == .archive ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE
+        let name = role == .archive ? "file:\(escaped(path))?immutable=1" : path
+        let status = sqlite3_open_v2(name, &handle, flags, nil)
         guard status == SQLITE_OK, let handle else {
             let error = SQLiteErrors.error(handle: handle, status: status)
             sqlite3_close_v2(handle)
@@ -180,11 +184,25 @@ final class SQLiteConnection: EngineConnection {
         return handle
     }
 
+    /// A path within a URI.
+    private static func escaped(_ path: String) -> String {
+        let plain = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-._~".utf8)
+        return path.utf8.reduce(into: "") { text, byte in
+            if plain.contains(byte) {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                let digits = String(byte, radix: 16, uppercase: true)
+                text += "%" + (digits.utf8.count < 2 ? "0" : "") + digits
+            }
+        }
+    }
+
     /// Whether the settings of the process are made, which is done once.
     private static let isConfigured = chappe_sqlite3_configure() == SQLITE_OK
 
     private func configure(role: Role, options: DatabaseOptions) throws {
         sqlite3_busy_timeout(handle, Int32(options.busyTimeoutMilliseconds))
+        if role == .archive { return try run("PRAGMA query_only = ON") }
         try expect("PRAGMA journal_mode = WAL", "PRAGMA journal_mode", "wal")
         // FULL: a commit that is acknowledged is on disk.
         try expect("PRAGMA synchronous = FULL", "PRAGMA synchronous", "2")
@@ -199,7 +217,7 @@ final class SQLiteConnection: EngineConnection {
             try run("PRAGMA wal_autocheckpoint = 0")
             try run(SQL("PRAGMA journal_size_limit = \(options.checkpointUnderLoadPages * 4096)"))
             if let pages = options.maxPages { try run(SQL("PRAGMA max_page_count = \(pages)")) }
-        case .reader:
+        case .reader, .archive:
             try run("PRAGMA query_only = ON")
         }
         statements.removeAll()
