@@ -80,6 +80,10 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case federationRetry = "federation.retry"
     /// The server's signing keys were read anew.
     case signingKeysReload = "signing_keys.reload"
+    /// All that the server holds was copied.
+    case backupCreate = "backup.create"
+    /// All that the server holds was replaced by an older copy.
+    case backupRestore = "backup.restore"
 }
 
 /// Who did something, from where, and why they say that they did it.

@@ -1,6 +1,7 @@
 import Logging
 import Matrix
 import Store
+import Synchronization
 
 /// Files that users upload, and their thumbnails.
 ///
@@ -23,6 +24,8 @@ public final class MediaService: Sendable {
     let arrivals: UploadArrivals
     let thumbnailsInTheMaking = SingleFlight<ThumbnailWork, ThumbnailRecord>()
     let fetches = SingleFlight<MediaReference, MediaRecord>()
+    /// Until when nothing is deleted, in milliseconds since 1970.
+    private let keptUntil = Mutex<Int64>(0)
 
     /// A service.
     ///
@@ -116,13 +119,22 @@ public final class MediaService: Sendable {
         var deleted = 0
         _ = try await store.write { try $0.media.deleteExpired(now: now) }
         while true {
-            let names = try await store.write { try $0.blobs.condemn(now: now, limit: Self.sweepBatch) }
+            // Looked at in the transaction: what a backup's copy of the database refers to must not go.
+            let names = try await store.write { [self] writer in
+                guard keptUntil.withLock({ $0 }) <= clock.now else { return [String]() }
+                return try writer.blobs.condemn(now: now, limit: Self.sweepBatch)
+            }
             if names.isEmpty { return deleted }
             for name in names { try await blobs.delete(name) }
             try await store.write { try $0.blobs.forgetOrphans(names) }
             deleted += names.count
         }
     }
+
+    /// Has ``sweep()`` delete no bytes for a while, so that they can be copied.
+    ///
+    /// - Parameter time: Until when, in milliseconds since 1970; 0 ends it.
+    public func keepEverything(until time: Int64) { keptUntil.withLock { $0 = time } }
 
     /// Sweeps now and then, until the task is cancelled. What fails is tried again the next time.
     ///

@@ -58,6 +58,7 @@ struct Routing {
         var local = environment
         local.trustsEverybody = true
         addAdministration(to: router, in: local)
+        router.addBackupRoutes(backups: services.backups, in: local)
         return router
     }
 

@@ -1,3 +1,4 @@
+import Database
 import Foundation
 import Homeserver
 import Matrix
@@ -26,6 +27,13 @@ enum ServerFiles {
         }
         for (key, file) in configuration.conferences.secretFiles { check(key, file) }
         return problems
+    }
+
+    /// Where the database is.
+    static func database(of configuration: Configuration) throws -> DatabaseLocation {
+        do {
+            return try DatabaseLocation(parsing: configuration.database, relativeTo: configuration.dataDirectory)
+        } catch { throw CommandFailure("database: \(error)") }
     }
 
     /// The keys that the server signs with, and those that it has given up.

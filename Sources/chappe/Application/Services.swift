@@ -42,6 +42,7 @@ struct Services: Sendable {
     let retentionPurge: RetentionPurge?
     let stickyRevival: StickyRevival
     let notices: ServerNotices?
+    let backups: BackupService
 
     /// What application services are asked and told.
     struct AppServiceTraffic: Sendable {
@@ -271,6 +272,9 @@ struct Services: Sendable {
             scheduler: scheduler, randomness: randomness, serverName: serverName,
             policy: MediaPolicy(maximumUploadBytes: Int64(configuration.media.maximumUploadBytes))
         )
+        backups = BackupService(
+            store: store, media: media, audit: audit, clock: clock, randomness: randomness,
+            path: configuration.path("backup.snapshot"))
         previews = PreviewServices(
             configuration, store: store, media: media, pictures: pictures, names: names, clock: clock)
         sync = SyncService(
