@@ -295,6 +295,15 @@ private struct Foreseen: Error {}
         #expect(!admitted(limiter, .user(1), .join))
     }
 
+    @Test func otherLimitsHoldAtOnce() {
+        let limiter = RateLimiter(RateLimits(classes: [.message: .init(perSecond: 1, burst: 100)])) { 0 }
+        #expect((0..<50).allSatisfy { _ in admitted(limiter, .user(1), .message) })
+        limiter.replace(by: RateLimits(classes: [.message: .init(perSecond: 1, burst: 10)]))
+        #expect(!admitted(limiter, .user(1), .message) && admitted(limiter, .user(2), .message))
+        limiter.replace(by: RateLimits(isEnabled: false))
+        #expect(admitted(limiter, .user(1), .message))
+    }
+
     @Test func theNumberOfBucketsIsBounded() {
         let limiter = RateLimiter(limits, maximumBuckets: 100) { 0 }
         for user in 0..<10_000 { _ = admitted(limiter, .user(Int64(user)), .message) }

@@ -235,6 +235,8 @@ def test_postgres_going_away_refuses_and_loses_nothing(make_server, fresh_name):
             begun = time.monotonic()
             acknowledged += send_while_storage_fails(alice, room, f"gone{round_number}-")
             assert time.monotonic() - begun < 20, "refusing took too long"
+            ready = httpx.get(server.url + "/ready", timeout=30)
+            assert ready.status_code == 503 and ready.json() == {"status": "database"}
             cluster.resume()
             acknowledged.append(works_again(alice, room))
             check_nothing_lost(alice, room, acknowledged)

@@ -23,6 +23,10 @@ public final class TransactionReceiver: Sendable {
     private let answers = GenerationalCache<Key, [UInt8]>(budget: 8 << 20)
     /// When old transactions were last cleared away.
     private let cleaned = Mutex<Int64>(0)
+    private let received = Mutex((events: 0, edus: 0))
+
+    /// Events and ephemeral messages that came in since the start.
+    public var receivedCounts: (events: Int, edus: Int) { received.withLock { $0 } }
 
     /// What is older is not sent again: a server that hears no answer repeats a transaction within the hour.
     private static let memoryMilliseconds: Int64 = 7 * 86_400_000
@@ -57,6 +61,10 @@ public final class TransactionReceiver: Sendable {
             if let known = answers[key] { return known }
             if let known = try await store.read({ try $0.receivedTransactions.response(to: id, from: origin) }) {
                 return known
+            }
+            received.withLock { counts in
+                counts.events += transaction.pdus.count
+                counts.edus += transaction.edus.count
             }
             let sorted = try await events.sort(transaction.pdus, from: origin)
             let messages = try await ephemera.prepare(transaction.edus, from: origin)

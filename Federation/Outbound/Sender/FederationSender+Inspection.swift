@@ -2,7 +2,29 @@ import Homeserver
 import Matrix
 import Store
 
+/// What was sent to other servers since the start, and how many servers there is something for.
+public struct SendingCounts: Sendable {
+    /// Transactions, each attempt counted.
+    public var transactions = 0
+    /// Events that arrived, once for each server.
+    public var events = 0
+    /// Ephemeral messages that arrived, once for each server.
+    public var edus = 0
+    /// Servers for which something waits or is under way.
+    public var waitingServers = 0
+    /// Those of them that did not answer the last time.
+    public var failingServers = 0
+}
+
 extension FederationSender: FederationQueue {
+    /// What is counted.
+    public func currentCounts() -> SendingCounts {
+        var counts = counts
+        counts.waitingServers = machines.count
+        counts.failingServers = machines.count { $0.value.isFailing }
+        return counts
+    }
+
     /// Servers that this one sends to, in the order of their names, and what waits for them.
     public func destinations(after server: ServerName?, limit: Int) async throws -> [DestinationStatus] {
         // What is known in memory only so far is written down first: then the database knows of every destination.

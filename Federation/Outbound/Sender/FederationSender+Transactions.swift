@@ -46,7 +46,10 @@ extension FederationSender {
         let transaction = FederationTransaction(
             origin: serverName, originServerTS: clock.now, pdus: draft.pdus, edus: draft.edus)
         do {
+            counts.transactions += 1
             let errors = try await transport.send(transaction, id: draft.id(of: transaction), to: server)
+            counts.events += draft.pdus.count
+            counts.edus += draft.edus.count
             for (event, message) in errors {
                 logger.debug(
                     "an event was not accepted",

@@ -38,6 +38,7 @@ public actor FederationSender {
     private var tasks: [Task<Void, Never>] = []
     private var transactions: [Int: Task<Void, Never>] = [:]
     private var lastTransaction = 0
+    var counts = SendingCounts()
     private var news: AsyncStream<Void>.Continuation?
     var typists = TypingAnnouncer()
     /// Servers that do not answer, for those who hear from them.

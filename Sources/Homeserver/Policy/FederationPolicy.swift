@@ -1,6 +1,9 @@
 import Matrix
+import Synchronization
 
 /// With which servers this one speaks: asked before every request to another server and for every request from one.
+///
+/// Copies are one and the same: what replaces its rules holds for all who have it.
 public struct FederationPolicy: Sendable {
     /// What holds for servers that no list names.
     public enum Mode: String, Sendable, CaseIterable {
@@ -12,9 +15,20 @@ public struct FederationPolicy: Sendable {
         case off
     }
 
-    private let mode: Mode
-    private let allowed: [ServerPattern]
-    private let denied: [ServerPattern]
+    private struct Rules: Sendable {
+        let mode: Mode
+        let allowed: [ServerPattern]
+        let denied: [ServerPattern]
+    }
+
+    private final class Current: Sendable {
+        let rules: Mutex<Rules>
+
+        init(_ rules: Rules) { self.rules = Mutex(rules) }
+    }
+
+    private let current: Current
+    private var rules: Rules { current.rules.withLock { $0 } }
 
     /// A policy.
     ///
@@ -23,18 +37,33 @@ public struct FederationPolicy: Sendable {
     ///   - allowed: In closed mode, the servers that are spoken with. A pattern means exactly the servers of its port, or of none.
     ///   - denied: The servers that are not spoken with, whatever else holds. A pattern without a port means every port.
     public init(mode: Mode, allowed: [ServerPattern] = [], denied: [ServerPattern] = []) {
-        self.mode = mode
-        self.allowed = allowed
-        self.denied = denied
+        current = Current(Rules(mode: mode, allowed: allowed, denied: denied))
+    }
+
+    /// Has other rules hold from now on.
+    ///
+    /// - Parameters:
+    ///   - mode: What holds for servers that no list names. Whether there is federation at all cannot change: then nothing does.
+    ///   - allowed: As for a new policy.
+    ///   - denied: As for a new policy.
+    /// - Returns: Whether they hold.
+    @discardableResult
+    public func replace(mode: Mode, allowed: [ServerPattern], denied: [ServerPattern]) -> Bool {
+        current.rules.withLock { rules in
+            guard (mode == .off) == (rules.mode == .off) else { return false }
+            rules = Rules(mode: mode, allowed: allowed, denied: denied)
+            return true
+        }
     }
 
     /// Whether there is federation at all.
-    public var isOff: Bool { mode == .off }
+    public var isOff: Bool { rules.mode == .off }
 
     /// Whether this server speaks with another.
     public func permits(_ server: ServerName) -> Bool {
-        guard mode != .off, !denied.contains(where: { $0.covers(server) }) else { return false }
-        return mode == .open || allowed.contains { $0.isExactly(server) }
+        let rules = rules
+        guard rules.mode != .off, !rules.denied.contains(where: { $0.covers(server) }) else { return false }
+        return rules.mode == .open || rules.allowed.contains { $0.isExactly(server) }
     }
 
     /// Refuses a server.

@@ -46,10 +46,12 @@ public final class HTTPMetrics: Sendable {
     func begin(_ entry: RouteEntry) {
         gauges.inFlight.wrappingAdd(1, ordering: .relaxed)
         if entry.options.isLongPoll { gauges.longPolls.wrappingAdd(1, ordering: .relaxed) }
+        entry.metrics.begin()
     }
     func end(_ entry: RouteEntry) {
         gauges.inFlight.wrappingSubtract(1, ordering: .relaxed)
         if entry.options.isLongPoll { gauges.longPolls.wrappingSubtract(1, ordering: .relaxed) }
+        entry.metrics.end()
     }
     func countMalformed() { gauges.malformed.wrappingAdd(1, ordering: .relaxed) }
     func countTimeout() { gauges.timedOut.wrappingAdd(1, ordering: .relaxed) }
@@ -76,57 +78,72 @@ public final class HTTPMetrics: Sendable {
         text.value(
             "chappe_http_abandoned_total", "counter", "Requests whose client went away before the response.",
             gauges.abandoned.load(ordering: .relaxed))
-        let routes = routes.withLock { $0 }.map { ($0.route, $0.snapshot) }.filter { $0.1.total > 0 }
+        // A route may be on several listeners; a sample must not come twice.
+        var counts: [Route: RouteMetrics.Counts] = [:]
+        for metrics in routes.withLock({ $0 }) { counts[metrics.route, default: .init()].add(metrics.snapshot) }
+        let routes = counts.filter { $0.value.received > 0 }.map { (route: $0.key, counts: $0.value) }
+            .sorted { ($0.route.pattern, $0.route.method.rawValue) < ($1.route.pattern, $1.route.method.rawValue) }
         text.requests(routes)
-        text.durations(routes)
+        text.underKnownNames(routes)
         return text.text
     }
 }
 
-private struct PrometheusText {
-    var text = ""
-
-    mutating func header(_ name: String, _ type: String, _ help: String) {
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-    }
-
-    mutating func value(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
-        header(name, type, help)
-        text += "\(name) \(value)\n"
-    }
-
-    mutating func requests(_ routes: [(Route, RouteMetrics.Counts)]) {
+extension PrometheusText {
+    fileprivate mutating func requests(_ routes: [(route: Route, counts: RouteMetrics.Counts)]) {
         let name = "chappe_http_requests_total"
         header(name, "counter", "Requests by route and class of status.")
         for (route, counts) in routes {
-            let classes = counts.byClass
-            let named = [
-                ("1xx", classes.0), ("2xx", classes.1), ("3xx", classes.2), ("4xx", classes.3), ("5xx", classes.4),
-            ]
-            for (label, count) in named where count > 0 {
-                text += "\(name){\(Self.labels(route)),status=\"\(label)\"} \(count)\n"
+            for group in 1...5 {
+                let count = counts.byStatus.reduce(0) { $1.key / 100 == group ? $0 + $1.value.total : $0 }
+                if count > 0 { sample(name, "\(Self.labels(route)),status=\"\(group)xx\"", count) }
             }
         }
+        let duration = "chappe_http_request_duration_seconds"
+        header(duration, "histogram", "Time from the end of the head to the end of the response.")
+        for (route, counts) in routes { histogram(duration, Self.labels(route), counts.all) }
     }
 
-    mutating func durations(_ routes: [(Route, RouteMetrics.Counts)]) {
-        let name = "chappe_http_request_duration_seconds"
-        header(name, "histogram", "Time from the end of the head to the end of the response.")
+    /// The same under the names that those who know Synapse's dashboards look for. `servlet` is the route's pattern, there the name of
+    /// what serves it; `tag` is empty.
+    fileprivate mutating func underKnownNames(_ routes: [(route: Route, counts: RouteMetrics.Counts)]) {
+        let received = "synapse_http_server_requests_received_total"
+        header(received, "counter", "Requests received.")
+        for (route, counts) in routes { sample(received, Self.servlet(route), counts.received) }
+        let inFlight = "synapse_http_server_in_flight_requests_count"
+        header(inFlight, "gauge", "Requests whose response is not finished.")
+        for (route, counts) in routes { sample(inFlight, Self.servlet(route), counts.inFlight) }
+        let served = "synapse_http_server_response_count_total"
+        header(served, "counter", "Responses sent.")
+        for (route, counts) in routes { sample(served, "\(Self.servlet(route)),tag=\"\"", counts.all.total) }
+        let responses = "synapse_http_server_responses_total"
+        header(responses, "counter", "Responses sent, by status.")
+        var byStatus: [String: [Int: UInt64]] = [:]
         for (route, counts) in routes {
-            let labels = Self.labels(route)
-            var cumulative: UInt64 = 0
-            for (bound, count) in zip(RouteMetrics.boundsMicroseconds, counts.buckets) {
-                cumulative += count
-                text += "\(name)_bucket{\(labels),le=\"\(Double(bound) / 1_000_000)\"} \(cumulative)\n"
+            for (status, histogram) in counts.byStatus {
+                byStatus[route.method.rawValue, default: [:]][status, default: 0] += histogram.total
             }
-            text += "\(name)_bucket{\(labels),le=\"+Inf\"} \(counts.total)\n"
-            text += "\(name)_sum{\(labels)} \(Double(counts.sumMicroseconds) / 1_000_000)\n"
-            text += "\(name)_count{\(labels)} \(counts.total)\n"
+        }
+        for (method, counts) in byStatus.sorted(by: { $0.key < $1.key }) {
+            for (status, count) in counts.sorted(by: { $0.key < $1.key }) {
+                sample(responses, "method=\"\(method)\",code=\"\(status)\"", count)
+            }
+        }
+        let duration = "synapse_http_server_response_time_seconds"
+        header(duration, "histogram", "Time from the end of the head to the end of the response.")
+        for (route, counts) in routes {
+            for (status, histogram) in counts.byStatus.sorted(by: { $0.key < $1.key }) {
+                self.histogram(duration, "\(Self.servlet(route)),tag=\"\",code=\"\(status)\"", histogram)
+            }
         }
     }
 
     /// Patterns come from our own source and hold nothing that needs escaping.
     private static func labels(_ route: Route) -> String {
         "method=\"\(route.method.rawValue)\",route=\"\(route.pattern)\""
+    }
+
+    private static func servlet(_ route: Route) -> String {
+        "method=\"\(route.method.rawValue)\",servlet=\"\(route.pattern)\""
     }
 }

@@ -7,12 +7,34 @@ final class RouteMetrics: Sendable {
         250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000,
     ]
 
-    struct Counts: Sendable {
-        /// Responses by the first digit of their status, 1 to 5.
-        var byClass: (UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0)
+    /// How long requests took.
+    struct Histogram: Sendable {
         var buckets = [UInt64](repeating: 0, count: RouteMetrics.boundsMicroseconds.count + 1)
         var sumMicroseconds: Int64 = 0
         var total: UInt64 = 0
+
+        mutating func add(_ other: Histogram) {
+            for index in buckets.indices { buckets[index] += other.buckets[index] }
+            sumMicroseconds += other.sumMicroseconds
+            total += other.total
+        }
+    }
+
+    struct Counts: Sendable {
+        /// By status: a handful for each route, since they come from our own source.
+        var byStatus: [Int: Histogram] = [:]
+        /// Requests that have begun.
+        var received: UInt64 = 0
+        /// Requests whose response is not finished.
+        var inFlight = 0
+
+        var all: Histogram { byStatus.values.reduce(into: Histogram()) { $0.add($1) } }
+
+        mutating func add(_ other: Counts) {
+            for (status, histogram) in other.byStatus { byStatus[status, default: Histogram()].add(histogram) }
+            received += other.received
+            inFlight += other.inFlight
+        }
     }
 
     let route: Route
@@ -20,20 +42,24 @@ final class RouteMetrics: Sendable {
 
     init(route: Route) { self.route = route }
 
+    func begin() {
+        counts.withLock { counts in
+            counts.received += 1
+            counts.inFlight += 1
+        }
+    }
+
+    func end() { counts.withLock { $0.inFlight -= 1 } }
+
     func record(status: Int, microseconds: Int64) {
         let bucket =
             Self.boundsMicroseconds.firstIndex { microseconds <= $0 } ?? Self.boundsMicroseconds.count
         counts.withLock { counts in
-            switch status / 100 {
-            case 1: counts.byClass.0 += 1
-            case 2: counts.byClass.1 += 1
-            case 3: counts.byClass.2 += 1
-            case 4: counts.byClass.3 += 1
-            default: counts.byClass.4 += 1
-            }
-            counts.buckets[bucket] += 1
-            counts.sumMicroseconds += microseconds
-            counts.total += 1
+            var histogram = counts.byStatus.removeValue(forKey: status) ?? Histogram()
+            histogram.buckets[bucket] += 1
+            histogram.sumMicroseconds += microseconds
+            histogram.total += 1
+            counts.byStatus[status] = histogram
         }
     }
 

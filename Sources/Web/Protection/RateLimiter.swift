@@ -25,7 +25,8 @@ public final class RateLimiter: Sendable {
         var fullAt: Int64
     }
 
-    private let limits: RateLimits
+    private let current: Mutex<RateLimits>
+    private var limits: RateLimits { current.withLock { $0 } }
     private let maximumBuckets: Int
     private let nowNanoseconds: @Sendable () -> Int64
     private let buckets = Mutex<[Key: Bucket]>([:])
@@ -38,15 +39,19 @@ public final class RateLimiter: Sendable {
     ///     again are forgotten, and if that is not enough any others.
     ///   - nowNanoseconds: A clock that only goes forward.
     public init(_ limits: RateLimits, maximumBuckets: Int = 100_000, nowNanoseconds: @escaping @Sendable () -> Int64) {
-        self.limits = limits
+        current = Mutex(limits)
         self.maximumBuckets = max(1, maximumBuckets)
         self.nowNanoseconds = nowNanoseconds
     }
+
+    /// Allows more or less from now on. What has been counted stays.
+    public func replace(by limits: RateLimits) { current.withLock { $0 = limits } }
 
     /// Counts a request: for the caller, or for the address if there is none.
     ///
     /// - Throws: ``MatrixError`` 429 with `retry_after_ms`.
     public func admit(_ request: HTTPRequest, caller: Caller?, as limit: RateLimitClass) throws {
+        let limits = limits
         guard limits.isEnabled, limits.classes[limit] != nil, caller?.isExemptFromRateLimits != true else { return }
         try admit(caller.map { .user($0.userNumber) } ?? Self.subject(address: request.remoteAddress), as: limit)
     }
@@ -55,6 +60,7 @@ public final class RateLimiter: Sendable {
     ///
     /// - Throws: ``MatrixError`` 429 with `retry_after_ms`; then nothing is counted.
     public func admit(_ subject: Subject, as limit: RateLimitClass, cost: Int = 1) throws {
+        let limits = limits
         guard limits.isEnabled, let allowed = limits.classes[limit] else { return }
         let interval = allowed.perSecond > 0 ? 1e9 / allowed.perSecond : 1e18
         let now = nowNanoseconds()

@@ -15,6 +15,8 @@ struct Application: Sendable {
     private let services: Services
     private let server: HTTPServer
     private let background: Task<Void, Never>
+    private let limiter: RateLimiter
+    private let readiness: Readiness
 
     /// Requests under way get this long to finish.
     private static let drainTime = Duration.seconds(20)
@@ -83,7 +85,10 @@ struct Application: Sendable {
             },
             logger: Logger(label: "chappe.http")
         )
-        let routing = Routing(configuration, services, metrics: server.metrics)
+        readiness = Readiness(store: services.store)
+        let routing = Routing(
+            configuration, services, metrics: ServerMetrics(server.metrics, services), readiness: readiness)
+        limiter = routing.environment.rateLimiter
         // First that for the command line: who hears that the server is ready may use its commands.
         var listeners = [Listener(.unixSocket(path: configuration.socketPath), router: routing.administrationRouter())]
         listeners += configuration.listeners.map { listener in
@@ -140,8 +145,22 @@ struct Application: Sendable {
         }
     }
 
-    /// Reads certificates and signing keys again.
-    func reload() {
+    /// Reads certificates, signing keys and the configuration again. What cannot be used stays as it was.
+    ///
+    /// - Parameters:
+    ///   - log: Where lines go.
+    ///   - load: Reads the configuration.
+    func reload(_ log: LogOutput, _ load: () throws -> Configuration) {
+        do { try log.reopen() } catch {
+            logger.error("the log file could not be opened again", metadata: ["error": "\(error)"])
+        }
+        do {
+            apply(try load(), log)
+        } catch {
+            logger.error(
+                "the new configuration is refused, the old one stays",
+                metadata: ["error": "\((error as? CommandFailure)?.message ?? "\(error)")"])
+        }
         do {
             let active = try ServerFiles.reload(services.signingKeys, of: configuration)
             logger.info("signing keys read again", metadata: ["active": "\(active)"])
@@ -156,9 +175,34 @@ struct Application: Sendable {
         }
     }
 
+    /// Has what can change while the server runs be as another configuration says.
+    private func apply(_ new: Configuration, _ log: LogOutput) {
+        log.level = new.log.level.level
+        limiter.replace(by: new.rateLimits)
+        let federation = new.federation
+        let isApplied =
+            services.federation?.policy.replace(
+                mode: federation.mode, allowed: federation.allowed, denied: federation.denied) ?? true
+        var waiting = configuration.differences(from: new, besides: Self.reloadable)
+        if !isApplied { waiting.append("federation.mode") }
+        logger.info(
+            "configuration read again",
+            metadata: waiting.isEmpty ? [:] : ["waiting_for_restart": "\(waiting.joined(separator: ", "))"])
+    }
+
+    /// Keys that are looked at while the server runs.
+    private static let reloadable: Set<String> = [
+        "log.level", "rate_limits", "federation.mode", "federation.allow", "federation.deny",
+    ]
+
     /// Stops: nothing new is accepted, what is under way ends, what is written is written.
     func stop() async {
         logger.info("stopping")
+        readiness.drain()
+        if configuration.drainSeconds > 0 {
+            // Whoever spreads requests over servers sees it meanwhile, and sends no more.
+            try? await Task.sleep(for: .seconds(configuration.drainSeconds))
+        }
         await server.shutdown(deadline: Self.drainTime)
         services.rooms.delayed.stop()
         services.calls.stop()

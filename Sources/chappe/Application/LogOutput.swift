@@ -5,21 +5,47 @@ import Synchronization
 
 /// Where log lines go: standard error or a file, as text for people or one JSON object a line for programs.
 final class LogOutput: Sendable {
-    private let descriptor: Int32
+    private struct State {
+        var descriptor: Int32
+        var level: Logger.Level
+    }
+
     private let format: Configuration.Log.Format
-    private let lock = Mutex(())
+    private let file: String?
+    private let state: Mutex<State>
+
+    /// From which level on lines are written.
+    var level: Logger.Level {
+        get { state.withLock { $0.level } }
+        set { state.withLock { $0.level = newValue } }
+    }
 
     /// - Throws: ``CommandFailure`` if the file cannot be written.
     init(_ configuration: Configuration.Log, path: (String) -> String) throws {
         format = configuration.format
-        if let file = configuration.file {
-            descriptor = open(path(file), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
-            guard descriptor >= 0 else {
-                throw CommandFailure("the log \(path(file)) cannot be written: \(String(cString: strerror(errno)))")
-            }
-        } else {
-            descriptor = 2
+        file = configuration.file.map(path)
+        state = Mutex(State(descriptor: try file.map(Self.open) ?? 2, level: configuration.level.level))
+    }
+
+    /// Opens the file again: the one that is open may have been given another name.
+    ///
+    /// - Throws: ``CommandFailure`` if it cannot be written; then lines go where they went.
+    func reopen() throws {
+        guard let file else { return }
+        let new = try Self.open(file)
+        let old = state.withLock { state in
+            defer { state.descriptor = new }
+            return state.descriptor
         }
+        close(old)
+    }
+
+    private static func open(_ path: String) throws -> Int32 {
+        let descriptor = Foundation.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else {
+            throw CommandFailure("the log \(path) cannot be written: \(String(cString: strerror(errno)))")
+        }
+        return descriptor
     }
 
     func write(_ label: String, _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) {
@@ -42,10 +68,10 @@ final class LogOutput: Sendable {
             line = text.utf8.map { $0 == 10 || $0 == 13 ? 32 : $0 }
         }
         line.append(10)
-        lock.withLock { _ in
+        state.withLock { state in
             var rest = line[...]
             while !rest.isEmpty {
-                let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+                let written = rest.withUnsafeBytes { Foundation.write(state.descriptor, $0.baseAddress, $0.count) }
                 // A log that cannot be written must not stop the server.
                 guard written > 0 else { return }
                 rest = rest.dropFirst(written)
@@ -69,7 +95,11 @@ final class LogOutput: Sendable {
 struct LogOutputHandler: LogHandler {
     let label: String
     let output: LogOutput
-    var logLevel: Logger.Level
+    /// One level for all, which can change at any time.
+    var logLevel: Logger.Level {
+        get { output.level }
+        set { output.level = newValue }
+    }
     var metadata: Logger.Metadata = [:]
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -82,4 +112,9 @@ struct LogOutputHandler: LogHandler {
         if let error = event.error { metadata["error"] = "\(error)" }
         output.write(label, event.level, "\(event.message)", metadata)
     }
+}
+
+extension Configuration.Log.Level {
+    /// As loggers know it.
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
 }

@@ -4,6 +4,7 @@ import Homeserver
 import Logging
 import NameLookup
 import Store
+import Web
 
 /// What finds out whom to push what, and does.
 struct PushServices: Sendable {
@@ -72,18 +73,23 @@ struct PushServices: Sendable {
         await sender.stop(withinMilliseconds: Self.graceMilliseconds)
     }
 
-    /// What is counted, in the text format of Prometheus.
-    var metrics: String {
+    /// Writes what is counted.
+    func write(to text: inout PrometheusText) {
         let counts = sender.counts
-        func metric(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) -> String {
-            "# HELP chappe_push_\(name) \(help)\n# TYPE chappe_push_\(name) \(type)\nchappe_push_\(name) \(value)\n"
+        func metric(_ name: String, _ type: String, _ help: String, _ value: some BinaryInteger) {
+            text.value("chappe_push_\(name)", type, help, value)
         }
-        return metric("sent_total", "counter", "Notifications that a push gateway has taken.", counts.sent)
-            + metric(
-                "failed_total", "counter", "Attempts that are repeated: the gateway did not answer.", counts.failed)
-            + metric("rejected_total", "counter", "Push keys that a gateway has rejected.", counts.rejected)
-            + metric("dropped_total", "counter", "Notifications that a push gateway refuses.", counts.dropped)
-            + metric("mails_total", "counter", "Mails about what users have not read.", mail?.sentCount ?? 0)
-            + metric("waiting", "gauge", "Pushers that have something to tell.", counts.waiting)
+        metric("sent_total", "counter", "Notifications that a push gateway has taken.", counts.sent)
+        metric("failed_total", "counter", "Attempts that are repeated: the gateway did not answer.", counts.failed)
+        metric("rejected_total", "counter", "Push keys that a gateway has rejected.", counts.rejected)
+        metric("dropped_total", "counter", "Notifications that a push gateway refuses.", counts.dropped)
+        metric("mails_total", "counter", "Mails about what users have not read.", mail?.sentCount ?? 0)
+        metric("waiting", "gauge", "Pushers that have something to tell.", counts.waiting)
+        text.value(
+            "synapse_http_httppusher_http_pushes_processed_total", "counter",
+            "Notifications that a push gateway has taken.", counts.sent)
+        text.value(
+            "synapse_http_httppusher_http_pushes_failed_total", "counter",
+            "Attempts that are repeated: the gateway did not answer.", counts.failed)
     }
 }

@@ -10,13 +10,15 @@ import Web
 struct Routing {
     let configuration: Configuration
     let services: Services
-    private let metrics: HTTPMetrics
+    private let metrics: ServerMetrics
+    private let readiness: Readiness
     let environment: EndpointEnvironment
 
-    init(_ configuration: Configuration, _ services: Services, metrics: HTTPMetrics) {
+    init(_ configuration: Configuration, _ services: Services, metrics: ServerMetrics, readiness: Readiness) {
         self.configuration = configuration
         self.services = services
         self.metrics = metrics
+        self.readiness = readiness
         environment = EndpointEnvironment(
             authenticator: TokenAuthenticator(
                 sessions: services.accounts.sessions, appServices: services.accounts.appServices),
@@ -40,11 +42,10 @@ struct Routing {
         }
         if parts.contains(.metrics) {
             let metrics = metrics
-            let pushes = services.pushes
             router.add(.get("/metrics")) { _ in
                 HTTPResponse(
                     status: 200, headers: ["content-type": "text/plain; version=0.0.4; charset=utf-8"],
-                    body: .bytes(Array((metrics.prometheusText() + pushes.metrics).utf8))
+                    body: .bytes(Array(await metrics.text().utf8))
                 )
             }
         }
@@ -109,12 +110,13 @@ struct Routing {
     }
 
     private func addHealth(to router: Router) {
-        let store = services.store
+        let (store, readiness) = (services.store, readiness)
         router.add(.get("/health")) { _ in
             // Ready means: a transaction can be read.
             _ = try await store.read { try $0.sql.first("SELECT 1") { try $0.int(0) } }
             return HTTPResponse(status: 200, headers: ["content-type": "text/plain"], body: .bytes(Array("OK".utf8)))
         }
+        router.add(.get("/ready")) { _ in await readiness.response() }
     }
 
     private func addClient(to router: Router) {

@@ -6,7 +6,11 @@ import Logging
 /// `chappe serve`
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Run the server, in the foreground, until SIGTERM or SIGINT."
+        abstract: "Run the server, in the foreground, until SIGTERM or SIGINT.",
+        discussion: """
+            On SIGHUP it reads certificates, signing keys and its configuration again, and opens its log file anew. Of the configuration, \
+            log.level, rate_limits and the lists of federation hold at once; of the rest it says what waits for the next start.
+            """
     )
 
     @OptionGroup var option: ConfigurationOption
@@ -14,13 +18,12 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let configuration = try option.load()
         let output = try LogOutput(configuration.log, path: configuration.path)
-        let level = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info
-        LoggingSystem.bootstrap { LogOutputHandler(label: $0, output: output, logLevel: level) }
+        LoggingSystem.bootstrap { LogOutputHandler(label: $0, output: output) }
         let signals = Signals([SIGTERM, SIGINT, SIGHUP])
         let application = try await Application.start(configuration)
         for await signal in signals.stream {
             guard signal == SIGHUP else { break }
-            application.reload()
+            application.reload(output) { try option.load() }
         }
         await application.stop()
     }

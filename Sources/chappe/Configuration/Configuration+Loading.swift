@@ -37,7 +37,8 @@ extension Configuration {
             override(&root, Array(name.dropFirst(7).lowercased().components(separatedBy: "__"))[...], value)
         }
         let node = ConfigurationNode(root, key: "", problems: problems)
-        let configuration = Configuration(node, problems)
+        var configuration = Configuration(node, problems)
+        configuration?.written = written(root)
         node.finish()
         guard problems.problems.isEmpty, let configuration else {
             throw ConfigurationError(
@@ -45,6 +46,30 @@ extension Configuration {
             )
         }
         return configuration
+    }
+
+    private static func written(_ root: Node) -> [String: String] {
+        func text(_ node: Node) -> String { (try? Yams.serialize(node: node)) ?? "" }
+        var written: [String: String] = [:]
+        for (key, value) in root.mapping ?? .init([]) {
+            let name = key.string ?? ""
+            guard let inner = value.mapping else {
+                written[name] = text(value)
+                continue
+            }
+            for (key, value) in inner { written["\(name).\(key.string ?? "")"] = text(value) }
+        }
+        return written
+    }
+
+    /// The keys that another configuration has otherwise, in the order of their names.
+    ///
+    /// - Parameter others: Keys, or sections, that are not looked at.
+    func differences(from other: Configuration, besides others: Set<String>) -> [String] {
+        Set(written.keys).union(other.written.keys).filter { key in
+            let section = key.split(separator: ".").first.map { String($0) } ?? key
+            return !others.contains(key) && !others.contains(section) && written[key] != other.written[key]
+        }.sorted()
     }
 
     private static func override(_ node: inout Node, _ path: ArraySlice<String>, _ value: String) {
@@ -172,6 +197,7 @@ extension Configuration {
             file: log.string("file")
         )
         log.finish()
+        drainSeconds = node.int("drain_seconds", in: 0...600, default: 0)
 
         guard let serverName, let roomVersion else { return nil }
         self.serverName = serverName

@@ -47,6 +47,10 @@ struct Configuration: Sendable {
     var support: JSONObject
     var cas: CAS?
     var log: Log
+    /// How long the server says that it should get no more requests before it stops taking them, in seconds.
+    var drainSeconds: Int
+    /// What was written, as YAML, by key: those of the first level, and of maps those of the second.
+    var written: [String: String] = [:]
 
     /// Where to listen, and for what.
     struct Listener: Sendable {

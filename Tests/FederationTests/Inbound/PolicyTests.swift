@@ -44,6 +44,16 @@ import Testing
         #expect(throws: MatrixError.self) { try policy.check(ServerName(trusted: "a.gouv.fr")) }
     }
 
+    @Test func otherRulesHoldForAllCopies() throws {
+        let policy = FederationPolicy(mode: .open)
+        let copy = policy
+        #expect(policy.replace(mode: .closed, allowed: try patterns(["a.gouv.fr"]), denied: []))
+        #expect(permitted(copy, Self.names) == ["a.gouv.fr"])
+        // Whether there is federation at all is decided at the start.
+        #expect(!policy.replace(mode: .off, allowed: [], denied: []))
+        #expect(permitted(copy, Self.names) == ["a.gouv.fr"] && !copy.isOff)
+    }
+
     @Test func oddPatternsAreRefused() {
         for text in ["", "*", "*.", "a.*.example", "*.127.0.0.1", "*.[::1]", "a b"] {
             #expect(ServerPattern(text) == nil)
