@@ -114,7 +114,48 @@ public final class SMTPMailer: Mailer {
         }
     }
 
+    /// Finds out whether mail could be sent: says hello, encrypts and signs in as for a mail, and sends none.
+    ///
+    /// - Returns: Why it could not; `nil` if it could.
+    public func check() async -> String? {
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { [timeout] group in
+                group.addTask { try await self.converse { _, _ in } }
+                group.addTask {
+                    try await Task.sleep(for: timeout)
+                    throw SMTPFailure.timeout
+                }
+                defer { group.cancelAll() }
+                _ = try await group.next()
+            }
+            return nil
+        } catch {
+            switch error as? SMTPFailure {
+            case .refused(let reply, of: .authentication): return "it refuses to let this server in (\(reply.code))"
+            case .refused(let reply, _): return "it answers \(reply.code) \(reply.lines.first ?? "")"
+            case .noEncryption: return "it offers no encryption"
+            case .timeout: return "it does not answer in time"
+            case .closed: return "it closes the connection"
+            default: return error is NIOConnectionError ? "it cannot be connected to" : "\(error)"
+            }
+        }
+    }
+
     private func deliver(_ mail: Mail) async throws {
+        try await converse { [self] dialogue, offers in
+            let isInternational = !sender.isASCII || !mail.recipient.isASCII
+            guard !isInternational || offers.contains("SMTPUTF8") else { throw SMTPFailure.notInternational }
+            try await dialogue.say("MAIL FROM:<\(sender)>\(isInternational ? " SMTPUTF8" : "")")
+            try await dialogue.say("RCPT TO:<\(mail.recipient)>", as: .recipient)
+            try await dialogue.say("DATA", as: .data)
+            // No line of it begins with a dot.
+            let text = MailText.of(mail, from: sender, identifier: randomness.text(24), now: clock.now)
+            try await dialogue.deliver(text)
+        }
+    }
+
+    /// Connects, encrypts and signs in, and then says what is to be said.
+    private func converse(_ body: (inout SMTPDialogue, Set<String>) async throws -> Void) async throws {
         let tls = try server.encryption == .none ? nil : makeTLS()
         let channel = try await connect(tls)
         try await channel.executeThenClose { inbound, outbound in
@@ -135,15 +176,8 @@ public final class SMTPMailer: Mailer {
                 guard isEncrypted else { throw SMTPFailure.noEncryption }
                 try await dialogue.authenticate(user: credentials.user, password: credentials.password)
             }
-            let isInternational = !sender.isASCII || !mail.recipient.isASCII
-            guard !isInternational || offers.contains("SMTPUTF8") else { throw SMTPFailure.notInternational }
-            try await dialogue.say("MAIL FROM:<\(sender)>\(isInternational ? " SMTPUTF8" : "")")
-            try await dialogue.say("RCPT TO:<\(mail.recipient)>", as: .recipient)
-            try await dialogue.say("DATA", as: .data)
-            // No line of it begins with a dot.
-            let text = MailText.of(mail, from: sender, identifier: randomness.text(24), now: clock.now)
-            try await dialogue.deliver(text)
-            // It is theirs now, whatever becomes of the goodbye.
+            try await body(&dialogue, offers)
+            // What was sent is theirs now, whatever becomes of the goodbye.
             try? await dialogue.leave()
         }
     }

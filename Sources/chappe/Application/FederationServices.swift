@@ -47,7 +47,10 @@ struct FederationServices: Sendable {
         )
     }
 
-    private static func surroundings(_ configuration: Configuration) throws -> FederationClient.Surroundings {
+    /// With what other servers are connected to.
+    ///
+    /// - Throws: ``CommandFailure`` with a sentence for the administrator.
+    static func surroundings(_ configuration: Configuration) throws -> FederationClient.Surroundings {
         let trust: TrustRoots
         do {
             trust = try TrustRoots(additionalFile: configuration.federation.trustedCA.map(configuration.path))

@@ -13,7 +13,7 @@ struct Chappe: AsyncParsableCommand {
         version: Chappe.version,
         subcommands: [
             Initialize.self, Serve.self, CheckConfig.self, User.self, Room.self, Token.self, Federation.self,
-            Notice.self, Call.self, Audit.self, Backup.self, Restore.self,
+            Notice.self, Call.self, Audit.self, Backup.self, Restore.self, Doctor.self,
         ]
     )
 
