@@ -14,6 +14,9 @@ struct Initialize: ParsableCommand {
     @Option(help: "The directory for the configuration and everything the server keeps.")
     var directory = "."
 
+    @Option(help: "Where the configuration is written; in that directory by default.", completion: .file())
+    var config: String?
+
     @Option(help: "The part after the colon in user IDs. It can never be changed.")
     var serverName: String
 
@@ -36,7 +39,8 @@ struct Initialize: ParsableCommand {
         } catch {
             throw CommandFailure("\(path) cannot be made: \(error.localizedDescription)")
         }
-        let configurationPath = "\(path)/chappe.yaml"
+        let configurationPath =
+            config.map { URL(fileURLWithPath: $0).standardizedFileURL.path } ?? "\(path)/chappe.yaml"
         if FileManager.default.fileExists(atPath: configurationPath) {
             throw CommandFailure("\(configurationPath) exists already")
         }
@@ -49,6 +53,8 @@ struct Initialize: ParsableCommand {
             try ServerFiles.writeSecret(key.fileLine + "\n", to: keyPath)
         }
         try ServerFiles.writeSecret(text(in: path), to: configurationPath)
+        // Run by root for a directory of the server's own user, all is to be that user's.
+        BackupFiles.giveAway([keyPath, configurationPath], toOwnerOf: path)
         Terminal.print("Wrote \(configurationPath) and \(keyPath).")
         Terminal.print("Start the server with: chappe serve --config \(configurationPath)")
     }
