@@ -37,5 +37,7 @@ public enum Schema {
         .moderation,
         .meetings,
         .delegatedLeaves,
+        .jobs,
+        .roomPurges,
     ]
 }

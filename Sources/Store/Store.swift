@@ -79,6 +79,12 @@ public final class Store: Sendable {
 
     var hasMembershipListeners: Bool { membershipListeners.withLock { !$0.isEmpty } }
 
+    /// Whether a room has been removed since the start.
+    public func isGone(_ room: RoomNumber) -> Bool { identifiers.isGone(room) }
+
+    /// How many rooms have been removed since the start: whoever looks at rooms sees by it that one of them may have gone meanwhile.
+    public var goneRooms: Int { identifiers.goneCount }
+
     /// Runs `body` on one consistent snapshot, on a reader's thread.
     public func read<T: Sendable>(_ body: @escaping @Sendable (StoreReader) throws -> T) async throws -> T {
         try await database.read { transaction in try body(StoreReader(sql: transaction, store: self)) }
@@ -142,6 +148,8 @@ public enum StoreError: Error, Sendable {
     case inconsistent(String)
     /// Another lane, here or on another node, has changed the room since its head was read: read it again and decide again.
     case headMoved
+    /// A room of that name is being removed: it can be known again only once all of it is gone.
+    case roomIsGoing
 
     /// Whether an error says that what was to be stored is there already: another node was a moment faster.
     public static func isDuplicate(_ error: any Error) -> Bool {

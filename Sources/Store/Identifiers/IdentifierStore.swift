@@ -1,7 +1,9 @@
 import Database
 import Matrix
+import Synchronization
 
-/// Remembers which number stands for which identifier. What it knows never changes, so it is never wrong, only incomplete.
+/// Remembers which number stands for which identifier. What it knows does not change, so it is never wrong, only incomplete; but for rooms
+/// that are removed, whose names may come back under another number.
 public final class IdentifierCache: Sendable {
     let usersByID = GenerationalCache<UserID, UserNumber>(budget: 100_000)
     let usersByNumber = GenerationalCache<UserNumber, UserID>(budget: 100_000)
@@ -9,6 +11,20 @@ public final class IdentifierCache: Sendable {
     let roomsByNumber = GenerationalCache<RoomNumber, RoomID>(budget: 50_000)
     let keysByName = GenerationalCache<StateKey, StateKeyNumber>(budget: 200_000)
     let keysByNumber = GenerationalCache<StateKeyNumber, StateKey>(budget: 200_000)
+    /// Rooms that have been removed since the start: as few as administrators asked for.
+    private let goneRooms = Mutex<Set<RoomNumber>>([])
+
+    /// Whether a room has been removed since the start.
+    func isGone(_ room: RoomNumber) -> Bool { goneRooms.withLock { $0.contains(room) } }
+
+    /// How many rooms have been removed since the start.
+    var goneCount: Int { goneRooms.withLock { $0.count } }
+
+    /// Forgets under which number a room was known. Who still has the number can still ask for the name.
+    func forget(_ room: RoomID, _ number: RoomNumber) {
+        _ = goneRooms.withLock { $0.insert(number) }
+        if roomsByID[room] == number { roomsByID.remove(room) }
+    }
 
     func remember(_ user: UserID, _ number: UserNumber) {
         usersByID.insert(user, number)
@@ -16,6 +32,7 @@ public final class IdentifierCache: Sendable {
     }
 
     func remember(_ room: RoomID, _ number: RoomNumber) {
+        guard !isGone(number) else { return }
         roomsByID.insert(room, number)
         roomsByNumber.insert(number, room)
     }

@@ -88,6 +88,17 @@ public final class Journal: Sendable {
         replace(at: event.position) { _ in .memberships(event.room, of: []) }
     }
 
+    /// Takes back everything that was said of a room, but for who is in it.
+    func forget(_ room: RoomNumber) {
+        tail.withLock { tail in
+            for index in tail.entries.indices where tail.entries[index].change.room == room {
+                if case .memberships = tail.entries[index].change { continue }
+                tail.entries[index] = JournalEntry(
+                    position: tail.entries[index].position, change: .memberships(room, of: []))
+            }
+        }
+    }
+
     private func replace(at position: StreamPosition?, by change: (_ subject: UserNumber?) -> JournalChange) {
         tail.withLock { tail in
             guard let position, position > tail.start, position <= tail.end else { return }

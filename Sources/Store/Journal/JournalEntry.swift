@@ -121,6 +121,8 @@ enum JournalKind: Int64 {
     case deviceListView = 8
     case memberships = 9
     case threadSubscription = 10
+    /// What it said was taken back.
+    case nothing = 11
 }
 
 /// A read receipt.

@@ -55,6 +55,15 @@ public final class JournalWriter {
         )
     }
 
+    /// Takes back everything that was announced of a room in a stretch: the entries stay, since positions have no gaps, and say nothing.
+    func withdraw(_ room: RoomNumber, after: StreamPosition, through: StreamPosition) throws {
+        try sql.execute(
+            """
+            UPDATE journal SET kind = $1, room_num = NULL, user_num = NULL, reference = NULL, detail = NULL
+            WHERE position > $2 AND position <= $3 AND room_num = $4
+            """, JournalKind.nothing.rawValue, after, through, room)
+    }
+
     /// Whoever announces a change of devices or keys leaves it where those who are behind the tail look for it.
     private func recordDeviceList(of user: UserNumber, viewer: Int64, at position: StreamPosition) throws {
         try sql.execute(

@@ -121,7 +121,9 @@ public struct RetentionReader {
 
     /// Rooms, a page in the order of their numbers.
     public func rooms(after room: RoomNumber, limit: Int) throws -> [RoomNumber] {
-        try sql.all("SELECT num FROM rooms WHERE num > $1 ORDER BY num LIMIT $2", room, limit) { try $0.number(0) }
+        try sql.all("SELECT num FROM rooms WHERE num > $1 AND head >= 0 ORDER BY num LIMIT $2", room, limit) {
+            try $0.number(0)
+        }
     }
 
     /// Messages of a room's timeline that were said before a time, but for the room's newest event and those that nothing follows yet.
@@ -147,7 +149,8 @@ public struct RetentionReader {
         ORDER BY position LIMIT $3
         """)
 
-    private static let isRemovable = """
+    /// Of the events of a room: that it may be taken from the timeline.
+    static let isRemovable = """
         state_key_num IS NULL AND (room_state IS NULL OR redacted_by IS NULL)
             AND position < (SELECT position FROM rooms WHERE rooms.num = events.room_num)
             AND NOT EXISTS (

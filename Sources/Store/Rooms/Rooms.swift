@@ -54,9 +54,9 @@ public struct RoomReader {
 
     /// Rooms in the order in which this server came to know them.
     public func rooms(after: RoomNumber?, limit: Int) throws -> [RoomNumber] {
-        try sql.all("SELECT num FROM rooms WHERE num > $1 ORDER BY num LIMIT $2", after ?? RoomNumber(0), limit) {
-            try $0.number(0)
-        }
+        try sql.all(
+            "SELECT num FROM rooms WHERE num > $1 AND head >= 0 ORDER BY num LIMIT $2", after ?? RoomNumber(0), limit
+        ) { try $0.number(0) }
     }
 
     /// The rooms of the directory.
@@ -101,7 +101,10 @@ public struct RoomWriter {
 
     /// Stores a new room under a number that nobody else has. Of a room that is known by an invitation, the version is replaced: who
     /// invites may have been wrong.
+    ///
+    /// - Throws: ``StoreError/roomIsGoing`` while a room of that name is being removed.
     public func insert(_ number: RoomNumber, _ room: RoomID, version: RoomVersion) throws {
+        guard try writer.read.roomPurges.purge(of: room) == nil else { throw StoreError.roomIsGoing }
         try writer.sql.execute(
             """
             INSERT INTO rooms (num, room_id, version, blocked)

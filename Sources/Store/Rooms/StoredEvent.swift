@@ -147,4 +147,10 @@ public final class EventCache: Sendable {
 
     /// Forgets an event whose record has changed.
     public func remove(_ number: EventNumber) { byNumber.remove(number) }
+
+    /// Forgets an event that is not there any more.
+    func forget(_ number: EventNumber, _ id: EventID) {
+        byNumber.remove(number)
+        byID.remove(id)
+    }
 }

@@ -196,6 +196,16 @@ public struct SearchWriter {
         try writer.sql.execute("DELETE FROM search_words WHERE rowid = $1", event)
     }
 
+    /// Takes the words of events out, before those go.
+    func removeWords(of events: [EventNumber]) throws {
+        // PostgreSQL removes them with the events.
+        guard writer.sql.engine == .sqlite else { return }
+        let found = try writer.sql.all(
+            "SELECT event_num FROM search_entries WHERE event_num IN list($1)", events.sqlList
+        ) { try $0.number(0, as: EventNumber.self) }
+        for event in found { try writer.sql.execute("DELETE FROM search_words WHERE rowid = $1", event) }
+    }
+
     /// Notes that an event is to be looked at which the journal does not announce.
     public func addBacklog(_ event: StoredEvent) throws {
         guard SearchKey.text(of: event.event) != nil else { return }
