@@ -21,10 +21,16 @@ struct GetRoom: Endpoint {
     func handle(_ request: Request, caller: Operator) async throws -> JSONValue {
         let number = try await rooms.number(of: request.roomID)
         var json = try await RoomDescription.json(rooms.view(number))
-        let members = try await store.read { reader in
-            try reader.memberships.users(in: number, .join).map { try reader.identifiers.user($0) }
+        let (members, events, blocker) = try await store.read { reader in
+            (
+                try reader.memberships.users(in: number, .join).map { try reader.identifiers.user($0) },
+                try reader.roomPurges.eventCount(of: number), try reader.rooms.blocker(of: request.roomID)
+            )
         }
         json["members"] = .array(members.map { .string($0.string) })
+        json["local_members"] = .integer(Int64(members.count { $0.isLocal(to: rooms.serverName) }))
+        json["events"] = .integer(events)
+        if let blocker { json["blocked_by"] = .string(blocker) }
         return json
     }
 }

@@ -29,7 +29,14 @@ struct ListRooms: Endpoint {
             try reader.rooms.rooms(after: request.from.map { RoomNumber($0) }, limit: request.limit)
         }
         var list: [JSONValue] = []
-        for number in numbers { list.append(try await RoomDescription.json(rooms.view(number))) }
+        for number in numbers {
+            do { list.append(try await RoomDescription.json(rooms.view(number))) } catch let error as MatrixError
+                where error.status == 404
+            {
+                // Known by an invitation only, or removed a moment ago.
+                continue
+            }
+        }
         var response: JSONValue = ["rooms": .array(list)]
         if numbers.count == request.limit, let last = numbers.last { response["next"] = .integer(last.rawValue) }
         return response

@@ -17,6 +17,9 @@ extension Router {
         add(ListSynapseReports(services: services), in: environment)
         add(GetSynapseReport(services: services), in: environment)
         add(DeleteSynapseReport(services: services), in: environment)
+        add(ListSynapseUserReports(services: services), in: environment)
+        add(GetSynapseUserReport(services: services), in: environment)
+        add(DeleteSynapseUserReport(services: services), in: environment)
         add(ListSynapseDestinations(services: services), in: environment)
         add(GetSynapseDestination(services: services), in: environment)
         add(ListSynapseDestinationRooms(services: services), in: environment)
@@ -44,6 +47,8 @@ extension Router {
         add(StartSynapseRoomDeletion(services: services), in: environment)
         add(GetSynapseRoomDeletions(services: services), in: environment)
         add(GetSynapseRoomDeletion(services: services), in: environment)
+        add(PurgeSynapseHistory(services: services), in: environment)
+        add(GetSynapseHistoryPurge(services: services), in: environment)
     }
 
     private func addSynapseMedia(_ services: SynapseServices, in environment: EndpointEnvironment) {
@@ -72,6 +77,8 @@ extension Router {
         add(GetSynapseAdmin(services: services), in: environment)
         add(SetSynapseAdmin(services: services), in: environment)
         add(SuspendSynapseUser(services: services), in: environment)
+        add(RedactSynapseUser(services: services), in: environment)
+        add(GetSynapseRedaction(services: services), in: environment)
         add(LoginAsSynapseUser(services: services), in: environment)
         add(GetSynapseJoinedRooms(store: services.store), in: environment)
         add(GetSynapseMemberships(store: services.store), in: environment)

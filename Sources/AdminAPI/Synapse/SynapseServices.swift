@@ -10,11 +10,13 @@ public struct SynapseServices: Sendable {
     let media: MediaService
     let accountData: AccountDataService
     let spaces: SpaceHierarchy
-    let shutdowns: RoomShutdowns
+    let jobs: JobService
     let queue: (any FederationQueue)?
     let version: String
 
     var rooms: RoomService { administration.rooms }
+    var historyPurges: HistoryPurges { HistoryPurges(rooms: rooms) }
+    var redactions: UserRedactions { UserRedactions(rooms: rooms) }
     var overviews: RoomOverviews { RoomOverviews(store: store, serverName: accounts.serverName) }
     var accounts: AccountService { administration.accounts }
     var store: Store { administration.store }
@@ -24,18 +26,18 @@ public struct SynapseServices: Sendable {
     ///   - media: Files.
     ///   - accountData: What clients keep here.
     ///   - spaces: Rooms in rooms.
-    ///   - shutdowns: Empties rooms.
+    ///   - jobs: Does long work.
     ///   - queue: What waits for other servers; `nil` if federation is off.
     ///   - version: The version of the server.
     public init(
         administration: AdministrationServices, media: MediaService, accountData: AccountDataService,
-        spaces: SpaceHierarchy, shutdowns: RoomShutdowns, queue: (any FederationQueue)?, version: String
+        spaces: SpaceHierarchy, jobs: JobService, queue: (any FederationQueue)?, version: String
     ) {
         self.administration = administration
         self.media = media
         self.accountData = accountData
         self.spaces = spaces
-        self.shutdowns = shutdowns
+        self.jobs = jobs
         self.queue = queue
         self.version = version
     }

@@ -34,6 +34,8 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case userDeactivate = "user.deactivate"
     /// An account that had been ended was opened again.
     case userReactivate = "user.reactivate"
+    /// What a user had said was to be redacted.
+    case userRedact = "user.redact"
     /// A registration token was made.
     case tokenCreate = "token.create"
     /// A registration token's limits were changed.
@@ -68,6 +70,12 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case roomUnblock = "room.unblock"
     /// Everybody was to be taken out of a room.
     case roomShutdown = "room.shutdown"
+    /// Everybody was to be taken out of a room, and nothing of it was to stay.
+    case roomPurge = "room.purge"
+    /// What was said in a room before a moment was to be removed.
+    case roomHistoryPurge = "room.purge_history"
+    /// A room was made for somebody.
+    case roomCreate = "room.create"
     /// Somebody was to be put into a room.
     case roomJoin = "room.join"
     /// Somebody was given as much power in a room as a user of this server had.

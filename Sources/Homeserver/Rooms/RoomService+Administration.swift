@@ -26,9 +26,20 @@ extension RoomService {
 
     /// Accepts a room that this server is not in as one that may be entered.
     ///
-    /// - Throws: 403 `M_FORBIDDEN`.
+    /// - Throws: 403 `M_FORBIDDEN`; 503 while what this server had of the room is being removed.
     func checkOpen(_ room: RoomID) async throws {
-        if try await store.read({ try $0.rooms.blocker(of: room) }) != nil { throw MatrixError.roomIsClosed }
+        let (isClosed, isGoing) = try await store.read { reader in
+            (try reader.rooms.blocker(of: room) != nil, try reader.roomPurges.purge(of: room) != nil)
+        }
+        if isClosed { throw MatrixError.roomIsClosed }
+        if isGoing {
+            throw MatrixError.unavailable("This server is removing what it had of this room: try again later")
+        }
+    }
+
+    /// Forgets where a room stands that has been removed.
+    func forgetLane(_ room: RoomNumber) {
+        lanes.withLock { $0.removeValue(forKey: room) }?.invalidate()
     }
 
     // MARK: Entering

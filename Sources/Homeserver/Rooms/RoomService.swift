@@ -71,7 +71,7 @@ public final class RoomService: Sendable {
     let backfill = Backfill()
     /// In which rooms this server takes part.
     public let participation: Participation
-    private let lanes = Mutex<[RoomNumber: RoomLane]>([:])
+    let lanes = Mutex<[RoomNumber: RoomLane]>([:])
     private let lastCreation = Mutex<Int64>(0)
 
     /// Lanes kept for rooms in which nothing happens at the moment.

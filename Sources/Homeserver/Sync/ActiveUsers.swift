@@ -19,6 +19,12 @@ public struct UserRooms: Sendable {
     /// Every room that the user has to do with.
     public internal(set) var rooms: [RoomNumber: Entry]
 
+    /// Takes out the rooms that have been removed a moment ago.
+    mutating func removeGone(_ store: Store) {
+        guard store.goneRooms > 0 else { return }
+        for room in rooms.keys where store.isGone(room) { rooms[room] = nil }
+    }
+
     /// The rooms in which the user is joined.
     public var joined: [RoomNumber] { rooms.filter { $0.value.membership == .join }.map(\.key) }
 }
@@ -39,6 +45,8 @@ public final class ActiveUsers: Sendable {
         /// Changes that came while the rooms were being loaded.
         var early: [(RoomNumber, UserRooms.Entry)] = []
         var loading: Task<UserRooms, any Error>?
+        /// Whether what is being loaded is not true any more.
+        var isOutdated = false
         var waiting: [Wait] = []
         /// Counts changes of the user's sessions.
         var sessions: UInt32 = 0
@@ -95,7 +103,11 @@ public final class ActiveUsers: Sendable {
                 isForgotten: record.isForgotten
             )
         }
-        return state.withLock { state in
+        let known = state.withLock { state -> UserRooms? in
+            if state.users[user]?.isOutdated == true {
+                state.users[user]?.isOutdated = false
+                return nil
+            }
             for (room, entry) in state.users[user]?.early ?? []
             where entry.position > rooms.rooms[room]?.position ?? .init(.min) {
                 rooms.rooms[room] = entry
@@ -108,6 +120,8 @@ public final class ActiveUsers: Sendable {
             }
             return rooms
         }
+        if let known { return known }
+        return try await load(user)
     }
 
     /// Notes that a user forgets a room.
@@ -242,6 +256,7 @@ public final class ActiveUsers: Sendable {
     /// Users whose memberships have changed otherwise than by an event that is announced: their rooms are loaded anew.
     private func forgetRooms(of users: [UserNumber], _ room: RoomNumber, _ state: inout State) {
         for user in users {
+            if state.users[user]?.loading != nil { state.users[user]?.isOutdated = true }
             guard let rooms = state.users[user]?.rooms else { continue }
             for room in rooms.rooms.keys { state.inRoom[room]?.remove(user) }
             state.inRoom[room]?.remove(user)

@@ -8,7 +8,8 @@ extension SyncService {
 
     /// The response for a client that knows nothing, or wants to hear everything again.
     func initialResponse(_ request: SyncRequest) async throws -> [UInt8] {
-        let rooms = try await activeUsers.rooms(of: request.user.number)
+        var rooms = try await activeUsers.rooms(of: request.user.number)
+        rooms.removeGone(store)
         let end = SyncToken(store.journal.end, typing: typing.serial)
         var response = SyncResponse(next: end)
         let ignored = try await users.ignoredUsers(of: request.user.number)
@@ -125,7 +126,7 @@ extension SyncService {
         concerned.formUnion(dataByRoom.keys)
         concerned.formUnion(typingRooms)
         for room in concerned.sorted() {
-            guard let entry = rooms.rooms[room] else { continue }
+            guard let entry = rooms.rooms[room], !store.isGone(room) else { continue }
             let id = try await store.room(room)
             guard request.filter.room.allows(id) else { continue }
             switch entry.membership {

@@ -91,7 +91,9 @@ public final class SyncService: Sendable {
         if let since = request.since, let device = request.user.device {
             try await devices.acknowledge(request.user.number, device, through: since.message)
         }
-        guard let given = request.since, !request.fullState else { return .body(try await initialResponse(request)) }
+        guard let given = request.since, !request.fullState else {
+            return .body(try await repeatingWhenRoomsGo { try await initialResponse(request) })
+        }
         // A token from after the journal's end is of a database that has been restored since: there is nothing after it.
         let end = store.journal.end
         let since = given.position > end ? SyncToken(end, typing: given.typing) : given
@@ -101,7 +103,7 @@ public final class SyncService: Sendable {
 
     /// Looks for what has happened since a token, and waits for something if nothing has and there is time left.
     func answer(_ request: SyncRequest, since: SyncToken, deadline: Int64) async throws -> SyncAnswer {
-        let (body, next) = try await incrementalResponse(request, since: since)
+        let (body, next) = try await repeatingWhenRoomsGo { try await incrementalResponse(request, since: since) }
         if let body { return .body(body) }
         if clock.now >= deadline || Task.isCancelled { return .body(try await emptyResponse(request, next: next)) }
         // Nothing before `next` concerns the user: the next look begins there.
@@ -110,6 +112,12 @@ public final class SyncService: Sendable {
                 if isLast { return .body(try await self.emptyResponse(request, next: next)) }
                 return try await self.answer(request, since: next, deadline: deadline)
             })
+    }
+
+    /// Looks, and once more if that failed while a room was removed that may have been looked at.
+    func repeatingWhenRoomsGo<T>(_ look: () async throws -> T) async throws -> T {
+        let gone = store.goneRooms
+        do { return try await look() } catch  where store.goneRooms != gone { return try await look() }
     }
 
     private func emptyResponse(_ request: SyncRequest, next: SyncToken) async throws -> [UInt8] {

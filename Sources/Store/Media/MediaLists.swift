@@ -74,6 +74,16 @@ extension MediaReader {
             """, local, time, limit, map: Self.reference)
     }
 
+    /// How many those are, and how many bytes they have.
+    public func fetchedTotal(before time: Int64, except local: ServerName) throws -> (files: Int64, bytes: Int64) {
+        try sql.first(
+            """
+            SELECT COUNT(*), COALESCE(SUM(b.size), 0) FROM media AS m JOIN blobs AS b ON b.sha256 = m.sha256
+            WHERE m.origin <> $1 AND m.created_ts < $2 AND m.quarantined = 0
+            """, local, time
+        ) { (files: try $0.int(0), bytes: try $0.int(1)) } ?? (0, 0)
+    }
+
     private static func reference(_ row: Row) throws -> MediaReference {
         guard let id = MediaID(try row.text(1)) else {
             throw StoreError.inconsistent("stored media ID is malformed: \(try row.text(1))")

@@ -13,6 +13,24 @@ public struct Report: Sendable, Hashable {
         case user(UserID)
     }
 
+    /// What kind of thing a report is about.
+    public enum Kind: String, Sendable {
+        /// A room.
+        case room
+        /// An event.
+        case event
+        /// A user.
+        case user
+
+        fileprivate var condition: String {
+            switch self {
+            case .room: "reports.event_id IS NULL AND reports.room_id IS NOT NULL"
+            case .event: "reports.event_id IS NOT NULL"
+            case .user: "reports.room_id IS NULL AND reports.user_id IS NOT NULL"
+            }
+        }
+    }
+
     /// Its number: the later, the greater.
     public let number: Int64
     /// Who reports.
@@ -61,12 +79,6 @@ public struct ReportReader {
     private static let page = SQL(
         "SELECT \(columns) FROM \(source) WHERE \(condition) AND reports.num < $4 ORDER BY reports.num DESC LIMIT $5")
     private static let total = SQL("SELECT COUNT(*) FROM \(source) WHERE \(condition)")
-    private static let ofEvents = "\(condition) AND reports.event_id IS NOT NULL"
-    private static let totalOfEvents = SQL("SELECT COUNT(*) FROM \(source) WHERE \(ofEvents)")
-    private static let eventsLatestFirst = SQL(
-        "SELECT \(columns) FROM \(source) WHERE \(ofEvents) ORDER BY reports.num DESC LIMIT $4 OFFSET $5")
-    private static let eventsOldestFirst = SQL(
-        "SELECT \(columns) FROM \(source) WHERE \(ofEvents) ORDER BY reports.num LIMIT $4 OFFSET $5")
     private static let one = SQL("SELECT \(columns) FROM \(source) WHERE reports.num = $1")
 
     /// A page of reports, the latest first.
@@ -82,26 +94,32 @@ public struct ReportReader {
         try sql.first(Self.total, selection.room, selection.user, selection.reporter) { Int(try $0.int(0)) } ?? 0
     }
 
-    /// A page of the reports of events.
+    /// A page of the reports of a kind.
     ///
     /// - Parameters:
+    ///   - kind: What they are about.
     ///   - selection: Which ones.
     ///   - isAscending: Whether the oldest comes first.
     ///   - offset: How many are left out before.
     ///   - limit: The most to return.
-    public func ofEvents(
-        _ selection: ReportSelection, isAscending: Bool, offset: Int, limit: Int
+    public func page(
+        of kind: Report.Kind, _ selection: ReportSelection, isAscending: Bool, offset: Int, limit: Int
     ) throws -> [Report] {
-        try sql.all(
-            isAscending ? Self.eventsOldestFirst : Self.eventsLatestFirst, selection.room, selection.user,
-            selection.reporter, limit, offset, map: Self.decode)
+        let order = isAscending ? "reports.num" : "reports.num DESC"
+        return try sql.all(
+            SQL(
+                """
+                SELECT \(Self.columns) FROM \(Self.source) WHERE \(Self.condition) AND \(kind.condition)
+                ORDER BY \(order) LIMIT $4 OFFSET $5
+                """), selection.room, selection.user, selection.reporter, limit, offset, map: Self.decode)
     }
 
-    /// How many reports of events there are.
-    public func countOfEvents(_ selection: ReportSelection) throws -> Int {
-        try sql.first(Self.totalOfEvents, selection.room, selection.user, selection.reporter) {
-            Int(try $0.int(0))
-        } ?? 0
+    /// How many reports of a kind there are.
+    public func count(of kind: Report.Kind, _ selection: ReportSelection) throws -> Int {
+        try sql.first(
+            SQL("SELECT COUNT(*) FROM \(Self.source) WHERE \(Self.condition) AND \(kind.condition)"), selection.room,
+            selection.user, selection.reporter
+        ) { Int(try $0.int(0)) } ?? 0
     }
 
     /// The report of that number, or `nil`.

@@ -114,6 +114,7 @@ struct Application: Sendable {
         let accounts = services.accounts
         let selfDestruction = services.users.selfDestruction
         let (delayed, calls) = (services.rooms.delayed, services.calls)
+        let jobs = services.rooms.jobs
         let (purge, revival) = (services.retentionPurge, services.stickyRevival)
         let relations = RelationBacklog(store: services.store, logger: Logger(label: "chappe.rooms"))
         let logger = logger
@@ -129,6 +130,7 @@ struct Application: Sendable {
             } catch {
                 logger.error("work from before the stop not resumed", metadata: ["error": "\(error)"])
             }
+            await jobs.start()
             async let sweeping: Void = media.run(logger: Logger(label: "chappe.media"))
             async let forgetting: Void? = previews?.run()
             async let unbinding: Void = accounts.identity.run()
@@ -203,6 +205,8 @@ struct Application: Sendable {
             // Whoever spreads requests over servers sees it meanwhile, and sends no more.
             try? await Task.sleep(for: .seconds(configuration.drainSeconds))
         }
+        // Requests that wait for the end of long work are answered.
+        await services.rooms.jobs.stop()
         await server.shutdown(deadline: Self.drainTime)
         services.rooms.delayed.stop()
         services.calls.stop()

@@ -76,7 +76,7 @@ struct Routing {
         router.addSynapseRoutes(
             SynapseServices(
                 administration: administration, media: services.media, accountData: services.users.accountData,
-                spaces: services.rooms.spaces, shutdowns: services.rooms.shutdowns,
+                spaces: services.rooms.spaces, jobs: services.rooms.jobs,
                 queue: services.traffic?.sender, version: Chappe.version),
             in: environment)
         if let traffic = services.traffic, let federation = services.federation {

@@ -79,7 +79,7 @@ struct Services: Sendable {
         let publicRooms: PublicRoomsService
         let delayed: DelayedEventService
         let spaces: SpaceHierarchy
-        let shutdowns: RoomShutdowns
+        let jobs: JobService
         let finder: EventFinder
         /// Answers other servers; `nil` if federation is off.
         let queries: RoomQueries?
@@ -194,7 +194,12 @@ struct Services: Sendable {
             spaces: SpaceHierarchy(
                 rooms: rooms, servers: roomServers, remote: federation?.client, clock: clock, scheduler: scheduler,
                 randomness: randomness, logger: Logger(label: "chappe.spaces")),
-            shutdowns: RoomShutdowns(rooms: rooms, randomness: randomness),
+            jobs: JobService(
+                store: store, clock: clock, randomness: randomness,
+                workers: [
+                    RoomDeletions(rooms: rooms, randomness: randomness), HistoryPurges(rooms: rooms),
+                    UserRedactions(rooms: rooms),
+                ], logger: Logger(label: "chappe.jobs")),
             finder: EventFinder(
                 rooms: rooms, queries: queries, remote: federation?.client, logger: Logger(label: "chappe.rooms")),
             queries: queries

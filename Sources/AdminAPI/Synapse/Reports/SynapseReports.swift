@@ -30,9 +30,10 @@ struct ListSynapseReports: Endpoint {
         let page = request.page
         let (reports, total) = try await services.store.read { reader in
             (
-                try reader.reports.ofEvents(
-                    request.selection, isAscending: page.isDescending == false, offset: page.offset, limit: page.limit),
-                try reader.reports.countOfEvents(request.selection)
+                try reader.reports.page(
+                    of: .event, request.selection, isAscending: page.isDescending == false, offset: page.offset,
+                    limit: page.limit),
+                try reader.reports.count(of: .event, request.selection)
             )
         }
         var list: [JSONValue] = []
@@ -77,17 +78,8 @@ struct DeleteSynapseReport: Endpoint {
     let services: SynapseServices
 
     func handle(_ request: SynapseReportRequest, caller: Operator) async throws -> EmptyResponse {
-        try await services.store.write { [services] writer in
-            guard let report = try writer.read.reports.report(request.number),
-                case .event(let event, let room, let sender) = report.subject,
-                try writer.reports.remove(request.number)
-            else { throw SynapseServices.noReport }
-            try services.noting(
-                .reportDelete, on: sender.string, by: caller,
-                detail: [
-                    "event_id": .string(event.string), "room_id": .string(room.string),
-                    "reporter": .string(report.reporter.string),
-                ])(writer)
+        try await services.administration.close(request.number, by: caller) { report in
+            if case .event = report.subject { true } else { false }
         }
         return EmptyResponse()
     }

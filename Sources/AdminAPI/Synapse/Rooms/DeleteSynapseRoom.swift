@@ -3,8 +3,8 @@ import Matrix
 import Store
 import Web
 
-/// `DELETE /_synapse/admin/v1/rooms/{roomId}`: takes all users of this server out of a room, and closes it if asked to. Answers once it is
-/// done. One that nobody here knows can only be closed.
+/// `DELETE /_synapse/admin/v1/rooms/{roomId}`: takes all users of this server out of a room, closes it and removes it if asked to. Answers once
+/// it is done; whoever does not wait for that changes nothing. A room that nobody here knows can only be closed.
 ///
 /// Body: that of ``SynapseRoomDeletion``. Answer: `kicked_users`, `failed_to_kick_users`, `local_aliases`, `new_room_id`.
 struct DeleteSynapseRoom: Endpoint {
@@ -15,13 +15,18 @@ struct DeleteSynapseRoom: Endpoint {
     let services: SynapseServices
 
     func handle(_ request: SynapseRoomDeletion, caller: Operator) async throws -> JSONValue {
-        if try await services.store.number(of: request.room) == nil {
+        try await services.checkNotBeingDeleted(request.room)
+        if try await !services.isHere(request.room) {
             guard request.blocks else { throw MatrixError(400, .unknown, "This server does not know that room") }
-            try await request.begin(services, by: caller)
-            return RoomShutdowns.Outcome().json
+            try await services.rooms.setBlocked(
+                request.room, by: caller.actor.name,
+                alongside: services.noting(
+                    .roomShutdown, on: request.room.string, by: caller, detail: ["block": true]))
+            return RoomDeletions.nothing
         }
-        try await request.begin(services, by: caller)
-        return try await services.shutdowns.empty(request.room).json
+        let job = try await services.jobs.end(of: try await request.start(services, by: caller))
+        if job.status == .failed { throw MatrixError(400, .unknown, job.error ?? "The room could not be deleted") }
+        return SynapseRoomDeletion.json(job.result)
     }
 }
 
@@ -36,43 +41,58 @@ struct StartSynapseRoomDeletion: Endpoint {
     let services: SynapseServices
 
     func handle(_ request: SynapseRoomDeletion, caller: Operator) async throws -> JSONValue {
-        _ = try await services.rooms.number(of: request.room)
-        try await request.begin(services, by: caller)
-        return ["delete_id": .string(try await services.shutdowns.start(request.room))]
+        try await services.checkNotBeingDeleted(request.room)
+        guard try await services.isHere(request.room) else {
+            throw MatrixError.notFound("This server does not know that room")
+        }
+        return ["delete_id": .string(try await request.start(services, by: caller))]
     }
 }
 
-/// What is to be done with a room: `block`; `purge` must be false, as what was said is not deleted, and `new_room_user_id` must be
-/// missing, as no other room is made.
+/// What is to be done with a room: `block`; `purge` (`true` by default): nothing of it stays; `force_purge`: even if some users cannot be taken
+/// out. `new_room_user_id` must be missing, as no other room is made.
 struct SynapseRoomDeletion: RequestDecodable {
     let room: RoomID
     let blocks: Bool
+    let options: RoomDeletions.Options
 
     init(from input: RequestInput) throws {
         room = try input.path("roomId")
         let body = try input.bodyOrEmpty
         blocks = try body.optional("block", as: .bool, default: false)
-        _ = try body.optional("force_purge", as: .bool)
-        guard try !body.optional("purge", as: .bool, default: true) else {
-            throw MatrixError(400, .unknown, "What was said in rooms cannot be purged here: purge must be false")
-        }
+        options = RoomDeletions.Options(
+            isPurged: try body.optional("purge", as: .bool, default: true),
+            isForced: try body.optional("force_purge", as: .bool, default: false))
         guard try body.optional("new_room_user_id", as: .string) == nil else {
             throw MatrixError(400, .unknown, "No other room is made: new_room_user_id must be missing")
         }
     }
 
-    fileprivate func begin(_ services: SynapseServices, by caller: Operator) async throws {
-        let note = services.noting(
-            .roomShutdown, on: room.string, by: caller, detail: ["block": .bool(blocks)])
-        if blocks {
-            try await services.rooms.setBlocked(room, by: caller.actor.name, alongside: note)
-        } else {
-            try await services.store.write(note)
+    /// Begins.
+    ///
+    /// - Returns: The name of the work.
+    fileprivate func start(_ services: SynapseServices, by caller: Operator) async throws -> String {
+        // First, so that nobody comes in while the others are taken out.
+        if blocks { try await services.rooms.setBlocked(room, by: caller.actor.name, alongside: { _ in }) }
+        var detail: JSONValue = ["block": .bool(blocks)]
+        if options.isForced { detail["force"] = true }
+        return try await services.jobs.ask(
+            .roomDeletion, about: room.string, input: options.json, result: RoomDeletions.nothing,
+            alongside: services.noting(
+                options.isPurged ? .roomPurge : .roomShutdown, on: room.string, by: caller, detail: detail))
+    }
+
+    /// What became of a room's users, as Synapse tells it.
+    static func json(_ result: JSON) -> JSONValue {
+        var json: JSONValue = [:]
+        for name in ["kicked_users", "failed_to_kick_users", "local_aliases", "new_room_id"] {
+            json[name] = result[name]?.value ?? .null
         }
+        return json
     }
 }
 
-/// `GET /_synapse/admin/v2/rooms/{roomId}/delete_status`: how far the emptying of a room is, since the server was started.
+/// `GET /_synapse/admin/v2/rooms/{roomId}/delete_status`: how far the deletions of a room are, of the last month.
 struct GetSynapseRoomDeletions: Endpoint {
     static let routes = [Route.get("/_synapse/admin/v2/rooms/{roomId}/delete_status")]
     static let authentication = Authentication<Operator>.administering
@@ -81,13 +101,13 @@ struct GetSynapseRoomDeletions: Endpoint {
     let services: SynapseServices
 
     func handle(_ request: SynapseRoomRequest, caller: Operator) async throws -> JSONValue {
-        let jobs = services.shutdowns.jobs(of: request.room)
+        let jobs = try await services.jobs.jobs(.roomDeletion, about: request.room.string)
         guard !jobs.isEmpty else { throw MatrixError.notFound("Nothing is known of such a deletion") }
-        return ["results": .array(jobs.map(\.json))]
+        return ["results": .array(jobs.map(\.deletion))]
     }
 }
 
-/// `GET /_synapse/admin/v2/rooms/delete_status/{deleteId}`: how far the emptying of a room is, since the server was started.
+/// `GET /_synapse/admin/v2/rooms/delete_status/{deleteId}`: how far the deletion of a room is.
 struct GetSynapseRoomDeletion: Endpoint {
     static let routes = [Route.get("/_synapse/admin/v2/rooms/delete_status/{deleteId}")]
     static let authentication = Authentication<Operator>.administering
@@ -102,28 +122,45 @@ struct GetSynapseRoomDeletion: Endpoint {
     }
 
     func handle(_ request: Request, caller: Operator) async throws -> JSONValue {
-        guard let job = services.shutdowns.job(request.id) else {
-            throw MatrixError.notFound("Nothing is known of such a deletion")
+        try await services.job(request.id, .roomDeletion).deletion
+    }
+}
+
+extension SynapseServices {
+    /// Refuses what is asked of a room that is being deleted already.
+    fileprivate func checkNotBeingDeleted(_ room: RoomID) async throws {
+        let last = try await jobs.jobs(.roomDeletion, about: room.string).last
+        guard last?.status != .scheduled, last?.status != .active else {
+            throw MatrixError(400, .unknown, "This room is being deleted already")
         }
-        return job.json
+    }
+
+    /// Whether there is something of a room here; its removal may have broken off.
+    fileprivate func isHere(_ room: RoomID) async throws -> Bool {
+        if try await store.number(of: room) != nil { return true }
+        return try await store.read { try $0.roomPurges.purge(of: room) != nil }
+    }
+
+    /// The work of that name, if it is of that kind.
+    ///
+    /// - Throws: 404 `M_NOT_FOUND`.
+    func job(_ id: String, _ kind: JobKind) async throws -> JobRecord {
+        guard let job = try await jobs.job(id), job.kind == kind else {
+            throw MatrixError.notFound("Nothing is known of such work")
+        }
+        return job
     }
 }
 
-extension RoomShutdowns.Outcome {
-    fileprivate var json: JSONValue {
-        [
-            "kicked_users": .array(left.map { .string($0.string) }),
-            "failed_to_kick_users": .array(remaining.map { .string($0.string) }), "local_aliases": [],
-            "new_room_id": .null,
+extension JobRecord {
+    fileprivate var deletion: JSONValue {
+        var json: JSONValue = [
+            "delete_id": .string(id), "room_id": .string(subject), "status": .string(status.name),
+            "shutdown_room": SynapseRoomDeletion.json(result),
         ]
-    }
-}
-
-extension RoomShutdowns.Job {
-    fileprivate var json: JSONValue {
-        [
-            "delete_id": .string(id), "room_id": .string(room.string), "status": .string(status.rawValue),
-            "shutdown_room": outcome.json,
-        ]
+        // What Synapse does not tell: how many events there were, and how many of them are gone.
+        for name in ["events", "removed_events"] { if let value = result[name]?.value { json[name] = value } }
+        if status == .failed { json["error"] = .string(error ?? "") }
+        return json
     }
 }

@@ -40,7 +40,10 @@ public final class SlidingSyncService: Sendable {
     /// Looks for news, and waits for some if there are none and there is time left.
     private func answer(_ before: SlidingWork, deadline: Int64) async throws -> SyncAnswer {
         var work = before
-        let answer = try await look(&work)
+        let answer = try await sync.repeatingWhenRoomsGo {
+            work = before
+            return try await look(&work)
+        }
         if !answer.isEmpty || sync.clock.now >= deadline || Task.isCancelled {
             return .body(try await finish(work, answer))
         }
@@ -114,6 +117,7 @@ public final class SlidingSyncService: Sendable {
         let user = work.request.user
         // The rooms first: so they are never ahead of the entries, and what they lack is in the entries.
         var rooms = try await sync.activeUsers.rooms(of: user.number)
+        rooms.removeGone(store)
         let end = SyncToken(store.journal.end, typing: sync.typing.serial)
         var news: SlidingNews?
         if let since = work.state.token {
