@@ -1,12 +1,13 @@
 """Administration from the command line: accounts, lists of them, tokens, sessions, and the trail of who did what."""
 
 import json
-import os
 import re
 import subprocess
 
 import pytest
+from harness.administration import administrator, chappe  # noqa: F401  (fixtures)
 from harness.clients import Client, login, register_administrator
+from harness.commands import CommandLine
 from harness.servers import ROOT, chappe_binary
 
 pytestmark = pytest.mark.only_chappe(reason="its own commands")
@@ -14,45 +15,9 @@ pytestmark = pytest.mark.only_chappe(reason="its own commands")
 ADMIN = "/_chappe/admin/v1"
 
 
-class CommandLine:
-    """Commands for a running server, over its socket."""
-
-    def __init__(self, server):
-        self.configuration = server.directory / "chappe.yaml"
-
-    def __call__(self, *arguments, status: int = 0, given: str = "", environment: dict | None = None, socket: bool = True):
-        surroundings = {name: value for name, value in os.environ.items() if not name.startswith("CHAPPE_")}
-        where = ("--config", self.configuration) if socket else ()
-        result = subprocess.run(
-            [chappe_binary(), *map(str, arguments), *map(str, where)], input=given, capture_output=True, text=True,
-            timeout=120, env={**surroundings, **(environment or {})},
-        )
-        assert result.returncode == status, f"{arguments}: status {result.returncode}\n{result.stdout}\n{result.stderr}"
-        return result
-
-    def json(self, *arguments, **options):
-        return json.loads(self(*arguments, "--json", **options).stdout)
-
-
-@pytest.fixture(scope="module")
-def chappe(server):
-    return CommandLine(server)
-
-
-@pytest.fixture(scope="module")
-def administrator(server):
-    client = register_administrator(server, "head.of.it")
-    yield client
-    client.close()
-
-
 def refused_login(server, user: str, password: str) -> dict:
     body = {"type": "m.login.password", "identifier": {"type": "m.id.user", "user": user}, "password": password}
     return Client(server).request("POST", "/_matrix/client/v3/login", json=body, expect=(401, 403)).json()
-
-
-def entries(chappe, subject: str) -> list[dict]:
-    return [{**entry, **json.loads(entry["entry"])} for entry in chappe.json("audit", "search", "--subject", subject)]
 
 
 def test_an_account_lives(chappe, server):
@@ -88,7 +53,7 @@ def test_an_account_lives(chappe, server):
     chappe("user", "reactivate", "vera", "--no-password", status=1)
     assert login(server, user, "second secret").user == user
 
-    told = entries(chappe, user)
+    told = chappe.trail(user)
     assert [entry["action"] for entry in told if entry["actor"] == "socket"] == [
         "user.create", "user.displayname", "user.email.add", "user.email.remove", "session.end", "session.end",
         "user.deactivate", "user.reactivate",
@@ -108,7 +73,7 @@ def test_administrators_elsewhere_use_their_token(chappe, server, administrator,
     listed = run.json("user", "list", *elsewhere, socket=False)
     assert f"@wim:{server.server_name}" in {user["user_id"] for user in listed}
     run("user", "lock", "wim", "--url", server.url, socket=False, environment={"CHAPPE_ADMIN_TOKEN": administrator.token})
-    told = entries(chappe, f"@wim:{server.server_name}")
+    told = chappe.trail(f"@wim:{server.server_name}")
     assert [(entry["actor"], entry["action"]) for entry in told] == [
         (administrator.user, "user.create"), (administrator.user, "user.lock")
     ]
@@ -141,7 +106,7 @@ def test_a_list_is_imported(chappe, server, tmp_path):
     with listing.open("a", newline="") as file:
         file.write("dora,,Dora,,\r\n")
     assert chappe.json("user", "import", listing) == {"new": 1, "known": 3, "dry_run": False}
-    assert [entry["action"] for entry in entries(chappe, f"@dora:{server.server_name}")] == ["user.create"]
+    assert [entry["action"] for entry in chappe.trail(f"@dora:{server.server_name}")] == ["user.create"]
     login(server, anna.user, "a secret of annas").close()
 
 

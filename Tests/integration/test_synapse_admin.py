@@ -4,32 +4,11 @@ import json
 import time
 
 import pytest
-from harness.clients import Client, login, register_administrator
-from harness.synadm import V1, V2, V3, Asker, Synadm, acts, upload
+from harness.administration import administrator, ask, synadm, trail  # noqa: F401  (fixtures)
+from harness.clients import Client, login
+from harness.synadm import V1, V2, V3, acts, upload
 
 pytestmark = pytest.mark.only_chappe(reason="a part of what Synapse has")
-
-
-@pytest.fixture(scope="module")
-def administrator(server):
-    client = register_administrator(server, "overseer")
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def synadm(server, administrator, tmp_path_factory):
-    return Synadm(server, administrator, tmp_path_factory.mktemp("synadm"))
-
-
-@pytest.fixture
-def ask(administrator):
-    return Asker(administrator)
-
-
-@pytest.fixture
-def trail(ask):
-    return ask.trail
 
 
 # Users

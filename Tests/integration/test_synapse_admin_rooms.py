@@ -3,32 +3,11 @@
 import time
 
 import pytest
+from harness.administration import administrator, ask, synadm, trail  # noqa: F401  (fixtures)
 from harness.clients import Client, register, register_administrator
-from harness.synadm import V1, V2, Asker, Synadm, acts, upload
+from harness.synadm import V1, V2, Asker, acts, upload
 
 pytestmark = pytest.mark.only_chappe(reason="a part of what Synapse has")
-
-
-@pytest.fixture(scope="module")
-def administrator(server):
-    client = register_administrator(server, "warden")
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
-def synadm(server, administrator, tmp_path_factory):
-    return Synadm(server, administrator, tmp_path_factory.mktemp("synadm"))
-
-
-@pytest.fixture
-def ask(administrator):
-    return Asker(administrator)
-
-
-@pytest.fixture
-def trail(ask):
-    return ask.trail
 
 
 # Rooms
@@ -269,20 +248,20 @@ def test_a_room_is_emptied(server, synadm, administrator, ask, trail, users):
     bea.join(second)
     name = synadm("room", "delete", second, "--no-purge")["delete_id"]
     deadline = time.monotonic() + 60
-    while (status := synadm("room", "delete-status", "-d", name))["status"] == "active":
+    while (status := synadm("room", "delete-status", "-d", name))["status"] in ("scheduled", "active"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert status["status"] == "complete" and set(status["shutdown_room"]["kicked_users"]) == {ann.user, bea.user}
     assert status["room_id"] == second and status["delete_id"] == name
     assert ask("GET", V2, "rooms", second, "delete_status") == {"results": [status]}
     assert ask("GET", V1, "rooms", second, "block") == {"block": False}
-    ask("GET", V2, "rooms", room, "delete_status", expect=404)
+    assert [result["status"] for result in ask("GET", V2, "rooms", room, "delete_status")["results"]] == ["complete"]
     ask("GET", V2, "rooms", "delete_status", "nothing", expect=404)
     # What is not done is not pretended to be.
     third = ann.create_room()
-    for body in ({}, {"purge": True}, {"purge": False, "new_room_user_id": ann.user}):
-        for version in (V1, V2):
-            ask("DELETE", version, "rooms", third, json=body, expect=400)
+    for version in (V1, V2):
+        ask("DELETE", version, "rooms", third, json={"purge": False, "new_room_user_id": ann.user}, expect=400)
+    ask("GET", V2, "rooms", third, "delete_status", expect=404)
     assert third in ann.get("joined_rooms")["joined_rooms"]
     unknown = f"!unknown:{server.server_name}"
     ask("DELETE", V1, "rooms", unknown, json={"purge": False}, expect=400)
@@ -390,6 +369,34 @@ def test_reports_are_listed_shown_and_deleted(administrator, ask, trail, users):
     ask("GET", V1, "event_reports", "x", expect=400)
     assert acts(trail(ann.user), administrator.user) == ["report.delete"]
     ask("GET", V1, "event_reports", params={"room_id": "nonsense"}, expect=400)
+
+
+def test_reports_of_users_are_listed_shown_and_deleted(administrator, ask, trail, users):
+    ann, bea, cid = users("ann", "bea", "cid")
+    for user, target in ((bea, ann), (cid, ann), (bea, cid)):
+        user.post("users", target.user, "report", json={"reason": f"of {target.user}"})
+
+    def listed(**params):
+        answer = ask("GET", V1, "user_reports", params=params)
+        return [(report["target_user_id"], report["user_id"]) for report in answer["user_reports"]], answer
+
+    found, answer = listed(target_user_id=ann.user)
+    assert found == [(ann.user, cid.user), (ann.user, bea.user)] and answer["total"] == 2 and "next_token" not in answer
+    assert listed(target_user_id=ann.user, dir="f")[0] == found[::-1]
+    assert listed(user_id=bea.user)[0] == [(cid.user, bea.user), (ann.user, bea.user)]
+    assert listed(user_id=bea.user, limit=1)[1]["next_token"] == 1
+    report = answer["user_reports"][0]
+    assert set(report) == {"id", "received_ts", "target_user_id", "user_id", "reason"} and report["reason"] == f"of {ann.user}"
+    number = str(report["id"])
+    assert ask("GET", V1, "user_reports", number) == report
+    # Each kind of report is found in its own place only.
+    ask("GET", V1, "event_reports", number, expect=404)
+    ask("DELETE", V1, "event_reports", number, expect=404)
+    assert ask("DELETE", V1, "user_reports", number) == {}
+    for method in ("GET", "DELETE"):
+        ask(method, V1, "user_reports", number, expect=404)
+        ask(method, V1, "user_reports", "x", expect=400)
+    assert acts(trail(ann.user), administrator.user) == ["report.delete"]
 
 
 def test_what_is_not_is_answered_so(ask):

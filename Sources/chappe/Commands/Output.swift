@@ -34,7 +34,7 @@ enum Pages {
             let page = try server.request("GET", "\(path)?\(query)" + (from.map { "&from=\($0)" } ?? ""))
             items += page[name]?.elements.map { $0 } ?? []
             // A number, or the name of something.
-            from = page["next"].flatMap { next in
+            from = (page["next"] ?? page["next_token"]).flatMap { next in
                 next.int.map { String($0) } ?? next.string.map { AdministrationServer.segment($0) }
             }
         } while from != nil

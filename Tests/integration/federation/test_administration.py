@@ -104,3 +104,20 @@ def test_servers_are_shown_as_synapse_shows_them(alice, bob, room, pair, fresh_n
     arrives(bob, room, waiting)
     eventually(lambda: ask("GET", V1, *where)["failure_ts"] is None, what="that all is well again")
     assert [entry["action"] for entry in ask.trail(name)] == ["federation.retry"]
+
+
+def test_a_room_that_was_purged_is_joined_again(alice, bob, room, pair, fresh_name):
+    if pair.there.kind != "chappe":
+        pytest.skip("what Synapse purges is its own affair")
+    ask = Asker(register_administrator(pair.there, fresh_name("purger")))
+    arrives(bob, room, alice.say(room, "before"))
+    assert ask("DELETE", V1, "rooms", room, json={})["kicked_users"] == [bob.user]
+    ask("GET", V1, "rooms", room, expect=404)
+    bob.refused("M_NOT_FOUND", 404, "GET", "rooms", room, "state", "m.room.create")
+    eventually(lambda: alice.state(room, "m.room.member", bob.user)["membership"] == "leave", what="that bob has left")
+    alice.say(room, "meanwhile")
+    # The same events come back.
+    bob.join_via(room, alice)
+    arrives(bob, room, alice.say(room, "after"))
+    arrives(alice, room, bob.say(room, "back again"))
+    eventually(lambda: {"before", "meanwhile", "after"} <= set(bodies(bob, room)), what="what was said before")
