@@ -1,6 +1,7 @@
 """Rooms, what was said in them, and what a user has said are removed: by commands, by synadm, and across a stop of the server."""
 
 import json
+import time
 
 import pytest
 from harness.administration import administrator, ask, chappe, synadm, trail  # noqa: F401  (fixtures)
@@ -245,6 +246,20 @@ def test_rooms_files_and_reports_from_the_command_line(server, chappe, administr
     chappe("room", "purge", room, "--yes", "--url", server.url, **remotely)
     assert administrator.user in [entry["actor"] for entry in chappe.trail(room)]
     chappe("room", "members", room, "--url", server.url, socket=False, environment={"CHAPPE_ADMIN_TOKEN": ann.token}, status=1)
+
+
+def test_files_are_deleted_by_age_and_size_by_synadm(server, synadm, ask, users):
+    (ann,) = users("ann")
+    small, large, face = (upload(ann, content, "x.txt") for content in (b"small", b"large" * 1_000, b"face" * 1_000))
+    ann.put("profile", ann.user, "avatar_url", json={"avatar_url": f"mxc://{server.server_name}/{face}"})
+    later = int(time.time() * 1_000) + 60_000
+    gone = synadm("media", "delete", "--before-ts", str(later), "--size", "2")
+    assert large in gone["deleted_media"] and not {small, face} & set(gone["deleted_media"])
+    assert ask("POST", V1, "media", server.server_name, "delete", params={"before_ts": later, "keep_profiles": "false"})["total"] >= 2
+    assert ask("GET", V1, "users", ann.user, "media")["total"] == 0
+    ask("POST", V1, "media", "delete", params={"before_ts": 1_700_000_000}, expect=400)
+    ask("POST", V1, "media", "delete", expect=400)
+    ask("POST", V1, "media", "elsewhere.example", "delete", params={"before_ts": later}, expect=400)
 
 
 def test_what_is_wrong_is_said(server, chappe, tmp_path):

@@ -62,6 +62,7 @@ extension Router {
         add(GetSynapseRoomMedia(services: services), in: environment)
         add(QuarantineSynapseRoomMedia(services: services), in: environment)
         add(PurgeSynapseRemoteMedia(services: services), in: environment)
+        add(DeleteSynapseOldMedia(services: services), in: environment)
     }
 
     private func addSynapseUsers(_ services: SynapseServices, in environment: EndpointEnvironment) {

@@ -26,6 +26,11 @@ public struct ProfileReader {
         }
     }
 
+    /// The values of a field of all users, as JSON texts.
+    public func values(of name: String) throws -> [[UInt8]] {
+        try sql.all("SELECT value FROM profile_fields WHERE name = $1", name) { try $0.blob(0) }
+    }
+
     /// All fields, in the order of their names.
     public func fields(of user: UserNumber) throws -> [ProfileField] {
         try sql.all("SELECT name, value FROM profile_fields WHERE user_num = $1 ORDER BY name", user) {

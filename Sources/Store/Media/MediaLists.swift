@@ -74,7 +74,23 @@ extension MediaReader {
             """, local, time, limit, map: Self.reference)
     }
 
-    /// How many those are, and how many bytes they have.
+    /// Files of a server that came before a time in milliseconds since 1970, in the order in which they came.
+    ///
+    /// - Parameters:
+    ///   - bytes: Only files with more bytes.
+    ///   - after: Only files with greater numbers.
+    public func old(
+        of server: ServerName, before time: Int64, largerThan bytes: Int64, after: Int64, limit: Int
+    ) throws -> [(number: Int64, file: MediaReference)] {
+        try sql.all(
+            """
+            SELECT m.origin, m.media_id, m.num FROM media AS m JOIN blobs AS b ON b.sha256 = m.sha256
+            WHERE m.origin = $1 AND m.created_ts < $2 AND b.size > $3 AND m.num > $4 ORDER BY m.num LIMIT $5
+            """, server, time, bytes, after, limit
+        ) { (number: try $0.int(2), file: try Self.reference($0)) }
+    }
+
+    /// How many copies of other servers' files there are from before a time, and how many bytes they have.
     public func fetchedTotal(before time: Int64, except local: ServerName) throws -> (files: Int64, bytes: Int64) {
         try sql.first(
             """
