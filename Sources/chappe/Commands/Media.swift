@@ -36,12 +36,13 @@ struct Media: ParsableCommand {
             let id = try User.id(user ?? "", of: server)
             let files = try Pages.all(
                 server, "/_synapse/admin/v1/users/\(AdministrationServer.segment(id))/media", "media")
+            let home = id.drop { $0 != ":" }.dropFirst()
             output.show(files) {
                 Terminal.table(
                     ["FILE", "BYTES", "TYPE", "UPLOADED", "NAME", "STATE"],
                     files.map { file in
                         [
-                            file["media_id"]?.string ?? "", String(file["media_length"]?.int ?? 0),
+                            "mxc://\(home)/\(file["media_id"]?.string ?? "")", String(file["media_length"]?.int ?? 0),
                             file["media_type"]?.string ?? "", Moment.text(file["created_ts"]?.int),
                             file["upload_name"]?.string ?? "",
                             file["quarantined_by"]?.string.map { "put away by \($0)" }
