@@ -1,20 +1,12 @@
 import Logging
 import Matrix
 import Store
-import Synchronization
 
 /// Sends events later than they were asked for: so that what a client has said of itself ends when the client vanishes.
 ///
 /// [MSC4140](https://github.com/matrix-org/matrix-spec-proposals/pull/4140). What is due is in the database: a stop of the server delays
 /// it only. An event is dropped if by its time its sender may not send it any more, or somebody else has set the same state since.
-public final class DelayedEventService: Sendable {
-    private struct State {
-        /// The time for which a look is scheduled.
-        var scheduled: Int64?
-        var isRunning = false
-        var isStopped = false
-    }
-
+public final class DelayedEventService: DueWorker {
     /// The longest delay, in milliseconds: a day.
     public static let maximumDelayMilliseconds: Int64 = 86_400_000
     /// How many a user may have.
@@ -29,9 +21,8 @@ public final class DelayedEventService: Sendable {
     private let rooms: RoomService
     private let clock: any Clock
     private let randomness: any Randomness
-    private let scheduler: any Scheduler
+    private let timer: DueTimer
     private let logger: Logger
-    private let state = Mutex(State())
 
     /// - Parameters:
     ///   - rooms: Sends the events.
@@ -44,17 +35,17 @@ public final class DelayedEventService: Sendable {
         self.rooms = rooms
         self.clock = clock
         self.randomness = randomness
-        self.scheduler = scheduler
+        timer = DueTimer(
+            clock: clock, scheduler: scheduler, longestWaitMilliseconds: Self.longestWaitMilliseconds,
+            retryMilliseconds: Self.retryMilliseconds)
         self.logger = logger
     }
 
     /// Takes up what was left when the server stopped.
-    public func resume() async throws {
-        if let next = try await store.read({ try $0.delayedEvents.next() }) { schedule(at: next) }
-    }
+    public func resume() async throws { try await timer.resume(self) }
 
     /// Sends nothing more.
-    public func stop() { state.withLock { $0.isStopped = true } }
+    public func stop() { timer.stop() }
 
     // MARK: What clients ask
 
@@ -107,7 +98,7 @@ public final class DelayedEventService: Sendable {
             try writer.delayedEvents.insert(event)
             return event.id
         }
-        schedule(at: now + delay)
+        timer.schedule(self, at: now + delay)
         return id
     }
 
@@ -157,42 +148,12 @@ public final class DelayedEventService: Sendable {
 
     // MARK: When it is time
 
-    private func schedule(at time: Int64) {
-        let now = clock.now
-        let due = min(max(time, now), now + Self.longestWaitMilliseconds)
-        let isEarlier = state.withLock { state in
-            if state.isStopped { return false }
-            if let scheduled = state.scheduled, scheduled <= due { return false }
-            state.scheduled = due
-            return true
-        }
-        guard isEarlier else { return }
-        scheduler.after(milliseconds: due - now) { [weak self] in
-            guard let self else { return }
-            Task { await self.look(for: due) }
-        }
-    }
+    func nextDue() async throws -> Int64? { try await store.read { try $0.delayedEvents.next() } }
 
-    /// Called at a time that was scheduled; an earlier one may have come between.
-    private func look(for due: Int64) async {
-        let (goesOn, isStopped) = state.withLock { state in
-            if state.scheduled == due { state.scheduled = nil }
-            guard !state.isRunning, !state.isStopped else { return (false, state.isStopped) }
-            state.isRunning = true
-            return (true, false)
-        }
-        if isStopped { return }
-        if !goesOn { return schedule(at: clock.now + 100) }
-        var next: Int64?
-        do {
-            while try await sendPage() {}
-            next = try await store.read { try $0.delayedEvents.next() }
-        } catch {
-            logger.error("delayed events not sent", metadata: ["error": "\(error)"])
-            next = clock.now + Self.retryMilliseconds
-        }
-        state.withLock { $0.isRunning = false }
-        if let next { schedule(at: next) }
+    func doWhatIsDue() async throws { while try await sendPage() {} }
+
+    func couldNotDo(_ error: any Error) {
+        logger.error("delayed events not sent", metadata: ["error": "\(error)"])
     }
 
     /// - Returns: Whether there may be more.
