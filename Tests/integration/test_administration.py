@@ -5,6 +5,7 @@ import time
 
 import pytest
 from harness.clients import Client, path, register, register_administrator
+from harness.sliding import EXPERIMENTAL
 
 V1 = "/_matrix/client/v1"
 
@@ -54,6 +55,22 @@ def test_a_waiting_sync_ends_when_its_user_is_locked(administrator, alice):
     seconds, answer = answers[0]
     assert seconds < 20 and "rooms" not in answer, answer
     alice.refused("M_USER_LOCKED", 401, "GET", "sync", params={"since": answer["next_batch"]})
+
+
+def test_a_waiting_sliding_sync_ends_when_its_user_is_locked(administrator, alice):
+    def ask(**params):
+        return alice.request("POST", EXPERIMENTAL, params=params, json={}, schema=False, timeout=60).json()
+
+    position = ask(timeout=0)["pos"]
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(ask(pos=position, timeout=50_000)))
+    thread.start()
+    time.sleep(0.5)
+    assert not answers
+    restrict(administrator, "lock", alice.user, locked=True)
+    thread.join(40)
+    assert answers and answers[0]["rooms"] == {}, answers
+    alice.request("POST", EXPERIMENTAL, params={"pos": answers[0]["pos"]}, json={}, schema=False, expect=401)
 
 
 def test_a_waiting_sync_tells_nothing_to_a_device_that_was_removed(alice, bob):

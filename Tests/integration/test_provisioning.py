@@ -20,6 +20,10 @@ def refused_login(server, user: str, password: str) -> dict:
     return Client(server).request("POST", "/_matrix/client/v3/login", json=body, expect=(401, 403)).json()
 
 
+def entries(chappe, subject: str) -> list[dict]:
+    return chappe.trail(subject)
+
+
 def test_an_account_lives(chappe, server):
     user = f"@vera:{server.server_name}"
     chappe("user", "create", "vera", "--password-stdin", "--reason", "new in the press office", given="first secret\n")

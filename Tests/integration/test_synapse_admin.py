@@ -74,7 +74,8 @@ def test_what_cannot_be_done_to_an_account_is_refused_whole(server, administrato
     refused("M_INVALID_PARAM", avatar_url="https://example.org/face.png")
     refused("M_UNKNOWN", deactivated=True, locked=True)
     refused("M_UNKNOWN", user_type="bot")
-    refused("M_UNKNOWN", external_ids=[{"auth_provider": "oidc-x", "external_id": "1"}])
+    refused("M_MISSING_PARAM", external_ids=[{"auth_provider": "oidc-x"}])
+    refused("M_INVALID_PARAM", external_ids=[{"auth_provider": "", "external_id": "1"}])
     assert ask("PUT", V2, "users", administrator.user, json={"admin": False}, expect=400)["errcode"] == "M_UNKNOWN"
     ask("PUT", V2, "users", "@somebody:elsewhere.example", json={}, expect=400)
     ask("PUT", V2, "users", f"@Capital:{server.server_name}", json={}, expect=400)

@@ -1,5 +1,8 @@
+import Adapters
 import Homeserver
 import Matrix
+import Store
+import TestSupport
 import Testing
 
 @Suite struct PolicyTests {
@@ -52,6 +55,41 @@ import Testing
         // Whether there is federation at all is decided at the start.
         #expect(!policy.replace(mode: .off, allowed: [], denied: []))
         #expect(permitted(copy, Self.names) == ["a.gouv.fr"] && !copy.isOff)
+    }
+
+    @Test func administratorsAllowAndDenyWhileTheServerRuns() async throws {
+        try await withEachEngine { database in
+            let store = try await Store.open(database)
+            let key = try #require(SigningKey(seed: [UInt8](repeating: 7, count: 32), version: "1"))
+            let audit = AuditTrail(store: store, clock: SystemClock(), keys: key)
+            let actor = AuditActor(name: AuditActor.socket, address: "")
+            let policy = FederationPolicy(
+                mode: .closed, allowed: try patterns(["gouv.fr"]), denied: try patterns(["evil.example"]))
+            // A copy follows the same rules.
+            let copy = policy
+            func add(_ text: String, _ isAllowed: Bool) async throws {
+                try await policy.rules.add(
+                    try #require(ServerPattern(text)), isAllowed: isAllowed, by: actor, now: 1, in: store, audit: audit)
+            }
+            try await add("a.gouv.fr", true)
+            try await add("evil.example", true)
+            #expect(permitted(copy, Self.names) == ["a.gouv.fr", "gouv.fr"])
+            try await add("gouv.fr", false)
+            #expect(permitted(copy, Self.names) == ["a.gouv.fr"])
+            try await add("*.gouv.fr", false)
+            #expect(permitted(copy, Self.names).isEmpty)
+            let rules = FederationRules()
+            try await rules.load(from: store)
+            let next = FederationPolicy(mode: .open, rules: rules)
+            #expect(permitted(next, ["a.gouv.fr", "A.GOUV.FR:80", "gouv.fr.", "evil.example"]) == ["evil.example"])
+            for text in ["*.gouv.fr", "gouv.fr"] {
+                try await rules.remove(try #require(ServerPattern(text)), by: actor, in: store, audit: audit)
+            }
+            #expect(permitted(next, ["a.gouv.fr", "gouv.fr"]) == ["a.gouv.fr", "gouv.fr"])
+            await #expect(throws: MatrixError.self) {
+                try await rules.remove(try #require(ServerPattern("gouv.fr")), by: actor, in: store, audit: audit)
+            }
+        }
     }
 
     @Test func oddPatternsAreRefused() {
