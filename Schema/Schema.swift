@@ -39,5 +39,9 @@ public enum Schema {
         .delegatedLeaves,
         .jobs,
         .roomPurges,
+        .accountValidity,
+        .accountRestrictions,
+        .reads,
+        .federationRules,
     ]
 }

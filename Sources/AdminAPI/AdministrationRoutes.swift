@@ -15,6 +15,11 @@ public struct AdministrationServices: Sendable {
     let clock: any Clock
     let randomness: any Randomness
     let keys: any VerifyKeySource
+    let accountData: AccountDataService
+    /// Ends accounts; `nil` if none end.
+    let validity: AccountValidity?
+    /// What users read; `nil` where that is not noted.
+    let reads: ReadLog?
 
     /// - Parameters:
     ///   - accounts: Accounts.
@@ -28,10 +33,14 @@ public struct AdministrationServices: Sendable {
     ///   - clock: Tells the time.
     ///   - randomness: What tokens are made of.
     ///   - keys: What the audit trail is signed with.
+    ///   - accountData: What clients keep here.
+    ///   - validity: Ends accounts; `nil` if none end.
+    ///   - reads: What users read; `nil` where that is not noted.
     public init(
         accounts: AccountService, sessions: SessionService, devices: DeviceService, profiles: ProfileService,
         addresses: AddressService, rooms: RoomService, store: Store, audit: AuditTrail, clock: any Clock,
-        randomness: any Randomness, keys: any VerifyKeySource
+        randomness: any Randomness, keys: any VerifyKeySource, accountData: AccountDataService,
+        validity: AccountValidity? = nil, reads: ReadLog? = nil
     ) {
         self.accounts = accounts
         self.sessions = sessions
@@ -44,6 +53,9 @@ public struct AdministrationServices: Sendable {
         self.clock = clock
         self.randomness = randomness
         self.keys = keys
+        self.accountData = accountData
+        self.validity = validity
+        self.reads = reads
     }
 }
 
@@ -63,6 +75,13 @@ extension Router {
         add(RemoveUserEmail(services: services), in: environment)
         add(EndUserSessions(services: services), in: environment)
         add(EndUserSession(services: services), in: environment)
+        add(GetUserValidity(services: services), in: environment)
+        add(SetUserValidity(services: services), in: environment)
+        add(SetSynapseValidity(services: services), in: environment)
+        add(GetUserRateLimit(services: services), in: environment)
+        add(SetUserRateLimit(services: services), in: environment)
+        add(ExportUser(services: services), in: environment)
+        add(ListUserReads(services: services), in: environment)
         add(ListRooms(rooms: services.rooms, store: services.store), in: environment)
         add(GetRoom(rooms: services.rooms, store: services.store), in: environment)
         add(CreateRoomForUser(services: services), in: environment)

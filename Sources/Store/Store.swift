@@ -29,6 +29,8 @@ public final class Store: Sendable {
     public let lifetimes = EventLifetimes()
     /// Who asked to be forgotten.
     public let erasedUsers: ErasedUsers
+    /// Who speaks to nobody.
+    public let shadowBannedUsers: ShadowBannedUsers
 
     /// Opens the store: brings the schema up to date and finds the journal's end.
     ///
@@ -38,12 +40,13 @@ public final class Store: Sendable {
     /// - Throws: `DatabaseError`; `MigrationError` when the database is newer than the program.
     public static func open(_ database: Database, cacheBytes: Int = 256 << 20) async throws -> Store {
         _ = try await Migrator(Schema.migrations).run(on: database)
-        let (end, erased) = try await database.read { transaction in
+        let (end, erased, banned) = try await database.read { transaction in
             let end = try transaction.first("SELECT value FROM counters WHERE name = 'journal'") { try $0.int(0) }
-            return (end ?? 0, try ErasedUsers.load(transaction))
+            return (end ?? 0, try ErasedUsers.load(transaction), try ShadowBannedUsers.load(transaction))
         }
         let store = Store(
-            database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes, erasedUsers: erased)
+            database: database, journalEnd: StreamPosition(end), cacheBytes: cacheBytes, erasedUsers: erased,
+            shadowBannedUsers: banned)
         for join in try await store.read({ try $0.graph.partialJoins() }) {
             store.partial.withLock { $0[join.room] = join }
         }
@@ -58,9 +61,13 @@ public final class Store: Sendable {
         return store
     }
 
-    private init(database: Database, journalEnd: StreamPosition, cacheBytes: Int, erasedUsers: ErasedUsers) {
+    private init(
+        database: Database, journalEnd: StreamPosition, cacheBytes: Int, erasedUsers: ErasedUsers,
+        shadowBannedUsers: ShadowBannedUsers
+    ) {
         self.database = database
         self.erasedUsers = erasedUsers
+        self.shadowBannedUsers = shadowBannedUsers
         journal = Journal(end: journalEnd, byteBudget: cacheBytes / 8)
         identifiers = IdentifierCache()
         eventCache = EventCache(byteBudget: cacheBytes / 2)

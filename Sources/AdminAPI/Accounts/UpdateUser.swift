@@ -5,8 +5,8 @@ import Web
 
 /// `PATCH`-like `POST /_chappe/admin/v1/users/{name}`: changes an account. What the body does not name stays as it is.
 ///
-/// Body: `password` (ends all sessions), `displayname` (empty for none), `admin`, `locked`, `suspended`; `deactivated: true` ends the
-/// account, with `erase: true` its profile goes too; `deactivated: false` opens it again, with the password, if one is given.
+/// Body: `password` (ends all sessions), `displayname` (empty for none), `admin`, `locked`, `suspended`, `shadow_banned`; `deactivated: true`
+/// ends the account, with `erase: true` its profile goes too; `deactivated: false` opens it again, with the password, if one is given.
 struct UpdateUser: Endpoint {
     static let routes = [Route.post("/_chappe/admin/v1/users/{name}")]
     static let authentication = Authentication<Operator>.administering
@@ -26,6 +26,7 @@ struct UpdateUser: Endpoint {
         Switch(name: "admin", flag: .admin, on: .userAdmin, off: .userUnadmin),
         Switch(name: "locked", flag: .locked, on: .userLock, off: .userUnlock),
         Switch(name: "suspended", flag: .suspended, on: .userSuspend, off: .userUnsuspend),
+        Switch(name: "shadow_banned", flag: .shadowBanned, on: .userShadowBan, off: .userUnshadowBan),
     ]
 
     struct Request: RequestDecodable {

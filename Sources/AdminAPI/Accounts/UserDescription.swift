@@ -11,6 +11,7 @@ enum UserDescription {
             "guest": .bool(account.flags.contains(.guest)),
             "locked": .bool(account.flags.contains(.locked)),
             "suspended": .bool(account.flags.contains(.suspended)),
+            "shadow_banned": .bool(account.flags.contains(.shadowBanned)),
             "deactivated": .bool(account.flags.contains(.deactivated)),
             "has_password": .bool(account.passwordHash != nil),
             "created_ts": .integer(account.createdAt),

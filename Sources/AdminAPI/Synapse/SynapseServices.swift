@@ -8,7 +8,6 @@ import Web
 public struct SynapseServices: Sendable {
     let administration: AdministrationServices
     let media: MediaService
-    let accountData: AccountDataService
     let spaces: SpaceHierarchy
     let jobs: JobService
     let queue: (any FederationQueue)?
@@ -17,6 +16,7 @@ public struct SynapseServices: Sendable {
     var rooms: RoomService { administration.rooms }
     var historyPurges: HistoryPurges { HistoryPurges(rooms: rooms) }
     var redactions: UserRedactions { UserRedactions(rooms: rooms) }
+    var accountData: AccountDataService { administration.accountData }
     var overviews: RoomOverviews { RoomOverviews(store: store, serverName: accounts.serverName) }
     var accounts: AccountService { administration.accounts }
     var store: Store { administration.store }
@@ -24,18 +24,16 @@ public struct SynapseServices: Sendable {
     /// - Parameters:
     ///   - administration: What our own endpoints work with.
     ///   - media: Files.
-    ///   - accountData: What clients keep here.
     ///   - spaces: Rooms in rooms.
     ///   - jobs: Does long work.
     ///   - queue: What waits for other servers; `nil` if federation is off.
     ///   - version: The version of the server.
     public init(
-        administration: AdministrationServices, media: MediaService, accountData: AccountDataService,
-        spaces: SpaceHierarchy, jobs: JobService, queue: (any FederationQueue)?, version: String
+        administration: AdministrationServices, media: MediaService, spaces: SpaceHierarchy, jobs: JobService,
+        queue: (any FederationQueue)?, version: String
     ) {
         self.administration = administration
         self.media = media
-        self.accountData = accountData
         self.spaces = spaces
         self.jobs = jobs
         self.queue = queue

@@ -31,7 +31,12 @@ public struct TokenAuthenticator: Authenticator {
         return Caller(
             userID: session.userID, userNumber: session.user.rawValue, deviceID: session.device,
             isGuest: session.flags.contains(.guest), isAdministrator: session.flags.contains(.admin),
-            isLocked: session.flags.contains(.locked), isSuspended: session.flags.contains(.suspended)
+            isLocked: session.flags.contains(.locked), isSuspended: session.flags.contains(.suspended),
+            isExpired: sessions.hasEnded(session),
+            isExemptFromRateLimits: session.rateLimit?.perSecond == 0,
+            rateLimit: session.rateLimit.map {
+                RateLimits.Limit(perSecond: Double($0.perSecond), burst: Int(max(1, $0.burst)))
+            }
         )
     }
 

@@ -9,15 +9,18 @@ struct GetContext: Endpoint {
 
     let rooms: RoomService
     let rendering: EventWriting
+    let reads: ReadLog?
 
     struct Request: RequestDecodable {
         let roomID: RoomID
         let eventID: EventID
         let limit: Int
         let filter: RoomEventFilter
+        let address: String
 
         init(from input: RequestInput) throws {
             roomID = try input.path("roomId")
+            address = input.request.remoteAddress
             eventID = try input.path("eventId")
             limit = try input.query("limit", as: .count) ?? 10
             filter = try input.query("filter", as: .object).map { try RoomEventFilter($0.json) } ?? .all
@@ -28,6 +31,9 @@ struct GetContext: Endpoint {
         let context = try await rooms.context(
             of: request.eventID, in: request.roomID, limit: request.limit, filter: request.filter, by: Requester(caller)
         )
+        reads?.note(
+            .messages, request.roomID.string, from: context.start.text, to: context.end.text, by: caller,
+            at: request.address)
         var writer = JSONWriter(capacity: 4_096)
         writer.beginObject()
         writer.member("start", context.start.text)

@@ -9,6 +9,7 @@ struct GetMessages: Endpoint {
 
     let rooms: RoomService
     let rendering: EventWriting
+    let reads: ReadLog?
 
     struct Request: RequestDecodable {
         enum Direction: String { case b, f }
@@ -19,9 +20,11 @@ struct GetMessages: Endpoint {
         let direction: Direction
         let limit: Int
         let filter: RoomEventFilter
+        let address: String
 
         init(from input: RequestInput) throws {
             roomID = try input.path("roomId")
+            address = input.request.remoteAddress
             from = try input.query("from", as: .string).map { try SyncToken(parsing: $0) }
             to = try input.query("to", as: .string).map { try SyncToken(parsing: $0) }
             direction = try input.requiredQuery("dir", as: .choice)
@@ -35,6 +38,9 @@ struct GetMessages: Endpoint {
             request.roomID, from: request.from, to: request.to, backward: request.direction == .b,
             limit: min(request.limit, request.filter.limit ?? request.limit), filter: request.filter,
             by: Requester(caller)
+        )
+        reads?.note(
+            .messages, request.roomID.string, from: page.start.text, to: page.end?.text, by: caller, at: request.address
         )
         var writer = JSONWriter(capacity: 1_024 + page.events.count * 700)
         writer.beginObject()

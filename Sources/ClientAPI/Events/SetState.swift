@@ -15,6 +15,7 @@ struct SetState: Endpoint {
     let guests: GuestAccess
     let delayed: DelayedEventService
     let limiter: RateLimiter
+    let reads: ReadLog?
 
     struct Request: RequestDecodable {
         let roomID: RoomID
@@ -26,9 +27,11 @@ struct SetState: Endpoint {
         let stickyMilliseconds: Int64?
         /// When it was sent, as an application service says.
         let timestamp: String?
+        let address: String
 
         init(from input: RequestInput) throws {
             roomID = try input.path("roomId")
+            address = input.request.remoteAddress
             type = EventType(try input.path("eventType"))
             key = input.request.pathParameters["stateKey"] ?? ""
             content = try input.body.json
@@ -41,9 +44,9 @@ struct SetState: Endpoint {
     func handle(_ request: Request, caller: Caller) async throws -> JSONValue {
         try caller.checkNotSuspended()
         if request.type == .member, request.content["membership"]?.string == "invite",
-            let target = UserID(request.key), !caller.isExemptFromRateLimits
+            let target = UserID(request.key)
         {
-            try limiter.admitInvitations(of: [target], to: request.roomID, by: .user(caller.userNumber))
+            try limiter.admitInvitations(of: [target], to: request.roomID, by: caller)
         }
         if caller.isGuest, request.type == .member, request.content["membership"]?.string == "join" {
             try await guests.check(request.roomID, via: [], for: Requester(caller))
@@ -59,6 +62,9 @@ struct SetState: Endpoint {
             timestamp: try caller.timestamp(request.timestamp), stickyMilliseconds: request.stickyMilliseconds,
             in: request.roomID, by: Requester(caller)
         )
+        if let reads, request.type == .member, request.content["membership"]?.string == "join" {
+            reads.note(.join, request.roomID.string, by: caller, at: request.address)
+        }
         return ["event_id": .string(event.string)]
     }
 }

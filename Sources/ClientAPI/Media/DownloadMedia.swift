@@ -12,9 +12,11 @@ struct DownloadMedia: Endpoint {
     static let rateLimit: RateLimitClass = .download
 
     let media: MediaService
+    let reads: ReadLog?
 
     func handle(_ request: DownloadRequest, caller: Caller) async throws -> HTTPResponse {
         let file = try await media.file(request.reference, patience: request.patience)
+        reads?.note(.media, request.reference.uri, by: caller, at: request.address)
         return FileResponse(file: file, name: request.fileName ?? file.uploadName, isPublic: false)
             .response(to: request.conditions)
     }

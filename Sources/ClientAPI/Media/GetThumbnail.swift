@@ -9,9 +9,11 @@ struct GetThumbnail: Endpoint {
     static let rateLimit: RateLimitClass = .download
 
     let media: MediaService
+    let reads: ReadLog?
 
     func handle(_ request: ThumbnailRequest, caller: Caller) async throws -> HTTPResponse {
         let file = try await media.thumbnail(of: request.reference, request.key, patience: request.patience)
+        reads?.note(.media, request.reference.uri, by: caller, at: request.address)
         return FileResponse(file: file, name: file.uploadName, isPublic: false).response(to: request.conditions)
     }
 }

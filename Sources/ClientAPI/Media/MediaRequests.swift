@@ -30,9 +30,11 @@ struct DownloadRequest: RequestDecodable {
     let fileName: String?
     let patience: MediaPatience
     let conditions: FileConditions
+    let address: String
 
     init(from input: RequestInput) throws {
         reference = try MediaReference(in: input)
+        address = input.request.remoteAddress
         fileName = input.request.pathParameters["fileName"].flatMap { $0.isEmpty ? nil : $0 }
         patience = try MediaPatience(in: input)
         conditions = FileConditions(input.request)
@@ -45,6 +47,7 @@ struct ThumbnailRequest: RequestDecodable {
     let key: ThumbnailKey
     let patience: MediaPatience
     let conditions: FileConditions
+    let address: String
 
     enum Method: String {
         case crop, scale
@@ -52,6 +55,7 @@ struct ThumbnailRequest: RequestDecodable {
 
     init(from input: RequestInput) throws {
         reference = try MediaReference(in: input)
+        address = input.request.remoteAddress
         let width = try input.requiredQuery("width", as: .int)
         let height = try input.requiredQuery("height", as: .int)
         guard width > 0, height > 0 else {

@@ -40,14 +40,10 @@ struct InviteUser: Endpoint {
         try caller.checkNotSuspended()
         switch request.invited {
         case .user(let user):
-            if !caller.isExemptFromRateLimits {
-                try limiter.admitInvitations(of: [user], to: request.roomID, by: .user(caller.userNumber))
-            }
+            try limiter.admitInvitations(of: [user], to: request.roomID, by: caller)
             try await rooms.invite(user, to: request.roomID, by: Requester(caller), reason: request.reason)
         case .address(let address):
-            if !caller.isExemptFromRateLimits {
-                try limiter.admit(.user(caller.userNumber), as: .invite)
-            }
+            try limiter.admit(caller, as: .invite)
             try await invitations.invite(address, to: request.roomID, by: Requester(caller), reason: request.reason)
         }
         return EmptyResponse()

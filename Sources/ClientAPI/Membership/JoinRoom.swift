@@ -12,15 +12,18 @@ struct JoinRoom: Endpoint {
     let rooms: RoomService
     let guests: GuestAccess
     let limiter: RateLimiter
+    let reads: ReadLog?
 
     struct Request: RequestDecodable {
         let room: RoomReference
         let via: [ServerName]
         let extra: JSONObject
+        let address: String
 
         init(from input: RequestInput) throws {
             room = try RoomReference(input.path("roomId"))
             via = input.servers
+            address = input.request.remoteAddress
             let body = try input.bodyOrEmpty
             // Whatever else the client says about its joining becomes part of the event, as clients rely on.
             var extra = body.json.value.object ?? [:]
@@ -39,10 +42,11 @@ struct JoinRoom: Endpoint {
         try caller.checkNotSuspended()
         let found = try await request.room.resolve(rooms, via: request.via)
         if !caller.isExemptFromRateLimits, try await rooms.mustBeEnteredRemotely(found.room) {
-            try limiter.admit(.user(caller.userNumber), as: .joinRemote)
+            try limiter.admit(caller, as: .joinRemote)
         }
         if caller.isGuest { try await guests.check(found.room, via: found.servers, for: Requester(caller)) }
         try await rooms.join(found.room, via: found.servers, by: Requester(caller), extra: request.extra)
+        reads?.note(.join, found.room.string, by: caller, at: request.address)
         return ["room_id": .string(found.room.string)]
     }
 }

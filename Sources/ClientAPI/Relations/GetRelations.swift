@@ -14,6 +14,7 @@ struct GetRelations: Endpoint {
 
     let rooms: RoomService
     let rendering: EventWriting
+    let reads: ReadLog?
 
     struct Request: RequestDecodable {
         enum Direction: String { case b, f }
@@ -21,11 +22,13 @@ struct GetRelations: Endpoint {
         let query: RelationsQuery
         /// As the client has it.
         let from: String?
+        let address: String
 
         private static let defaultLimit = 10
 
         init(from input: RequestInput) throws {
             from = try input.query("from", as: .string)
+            address = input.request.remoteAddress
             let limit = try input.query("limit", as: .int) ?? Self.defaultLimit
             guard limit > 0 else { throw MatrixError.invalidParameter("limit must be at least 1") }
             let parameters = input.request.pathParameters
@@ -44,6 +47,9 @@ struct GetRelations: Endpoint {
 
     func handle(_ request: Request, caller: Caller) async throws -> RawResponse {
         let page = try await rooms.relations(request.query, by: Requester(caller))
+        reads?.note(
+            .messages, request.query.room.string, from: page.events.first?.event.eventID.string,
+            to: page.events.last?.event.eventID.string, by: caller, at: request.address)
         var writer = JSONWriter(capacity: 1_024 + page.events.count * 700)
         writer.beginObject()
         try await rendering.member("chunk", page.events, for: caller, into: &writer)

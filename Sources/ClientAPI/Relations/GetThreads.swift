@@ -12,6 +12,7 @@ struct GetThreads: Endpoint {
 
     let rooms: RoomService
     let rendering: EventWriting
+    let reads: ReadLog?
 
     struct Request: RequestDecodable {
         enum Included: String { case all, participated }
@@ -20,11 +21,13 @@ struct GetThreads: Endpoint {
         let included: Included
         let from: SyncToken?
         let limit: Int
+        let address: String
 
         private static let defaultLimit = 20
 
         init(from input: RequestInput) throws {
             roomID = try input.path("roomId")
+            address = input.request.remoteAddress
             included = try input.query("include", as: .choice) ?? .all
             from = try input.query("from", as: .string).map { try SyncToken(parsing: $0) }
             limit = try input.query("limit", as: .int) ?? Self.defaultLimit
@@ -36,6 +39,9 @@ struct GetThreads: Endpoint {
         let page = try await rooms.threads(
             of: request.roomID, participated: request.included == .participated, from: request.from,
             limit: request.limit, by: Requester(caller))
+        reads?.note(
+            .messages, request.roomID.string, from: page.roots.first?.event.eventID.string,
+            to: page.roots.last?.event.eventID.string, by: caller, at: request.address)
         var writer = JSONWriter(capacity: 1_024 + page.roots.count * 1_400)
         writer.beginObject()
         try await rendering.member("chunk", page.roots, for: caller, into: &writer)

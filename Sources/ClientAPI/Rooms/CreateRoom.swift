@@ -68,12 +68,8 @@ struct CreateRoom: Endpoint {
 
     func handle(_ request: Request, caller: Caller) async throws -> Response {
         try caller.checkNotSuspended()
-        if !caller.isExemptFromRateLimits {
-            try limiter.admitInvitations(of: request.room.invite, to: nil, by: .user(caller.userNumber))
-            if !request.addresses.isEmpty {
-                try limiter.admit(.user(caller.userNumber), as: .invite, cost: request.addresses.count)
-            }
-        }
+        try limiter.admitInvitations(of: request.room.invite, to: nil, by: caller)
+        if !request.addresses.isEmpty { try limiter.admit(caller, as: .invite, cost: request.addresses.count) }
         var room = request.room
         if let localpart = request.aliasLocalpart {
             guard !localpart.isEmpty, !localpart.utf8.contains(UInt8(ascii: ":")),

@@ -10,6 +10,7 @@ public struct RoomEndpoints: Sendable {
     let appServices: AppServices
     let invitations: AddressInvitations
     let guests: GuestAccess
+    let reads: ReadLog?
 
     /// - Parameters:
     ///   - rooms: The rooms.
@@ -19,15 +20,18 @@ public struct RoomEndpoints: Sendable {
     ///   - invitations: Invites by address.
     ///   - guests: Knows which rooms they may enter.
     ///   - appServices: Services that may have aliases for themselves.
+    ///   - reads: Notes what is read; `nil` where that is not noted.
     public init(
         rooms: RoomService, delayed: DelayedEventService, store: Store, clock: any Clock,
-        invitations: AddressInvitations, guests: GuestAccess, appServices: AppServices = .none
+        invitations: AddressInvitations, guests: GuestAccess, appServices: AppServices = .none,
+        reads: ReadLog? = nil
     ) {
         self.rooms = rooms
         self.delayed = delayed
         self.appServices = appServices
         self.invitations = invitations
         self.guests = guests
+        self.reads = reads
         rendering = EventWriting(store: store, clock: clock)
     }
 
@@ -41,7 +45,7 @@ public struct RoomEndpoints: Sendable {
         router.add(GetJoinedRooms(rooms: rooms), in: environment)
         router.add(GetMutualRooms(rooms: rooms), in: environment)
 
-        router.add(JoinRoom(rooms: rooms, guests: guests, limiter: limiter), in: environment)
+        router.add(JoinRoom(rooms: rooms, guests: guests, limiter: limiter, reads: reads), in: environment)
         router.add(KnockOnRoom(rooms: rooms), in: environment)
         router.add(InviteUser(rooms: rooms, invitations: invitations, limiter: limiter), in: environment)
         router.add(LeaveRoom(rooms: rooms), in: environment)
@@ -52,20 +56,21 @@ public struct RoomEndpoints: Sendable {
 
         router.add(SendEvent(rooms: rooms, delayed: delayed), in: environment)
         router.add(RedactEvent(rooms: rooms), in: environment)
-        router.add(SetState(rooms: rooms, guests: guests, delayed: delayed, limiter: limiter), in: environment)
+        router.add(
+            SetState(rooms: rooms, guests: guests, delayed: delayed, limiter: limiter, reads: reads), in: environment)
         router.add(GetStateEvent(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetState(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetMembers(rooms: rooms, rendering: rendering), in: environment)
         router.add(GetJoinedMembers(rooms: rooms), in: environment)
-        router.add(GetEvent(rooms: rooms, rendering: rendering), in: environment)
-        router.add(GetMessages(rooms: rooms, rendering: rendering), in: environment)
-        router.add(GetContext(rooms: rooms, rendering: rendering), in: environment)
-        router.add(GetRelations(rooms: rooms, rendering: rendering), in: environment)
-        router.add(GetThreads(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetEvent(rooms: rooms, rendering: rendering, reads: reads), in: environment)
+        router.add(GetMessages(rooms: rooms, rendering: rendering, reads: reads), in: environment)
+        router.add(GetContext(rooms: rooms, rendering: rendering, reads: reads), in: environment)
+        router.add(GetRelations(rooms: rooms, rendering: rendering, reads: reads), in: environment)
+        router.add(GetThreads(rooms: rooms, rendering: rendering, reads: reads), in: environment)
         router.add(GetThreadSubscription(rooms: rooms), in: environment)
         router.add(SetThreadSubscription(rooms: rooms), in: environment)
         router.add(DeleteThreadSubscription(rooms: rooms), in: environment)
         router.add(GetThreadSubscriptions(rooms: rooms), in: environment)
-        router.add(GetEventAlone(rooms: rooms, rendering: rendering), in: environment)
+        router.add(GetEventAlone(rooms: rooms, rendering: rendering, reads: reads), in: environment)
     }
 }

@@ -11,13 +11,16 @@ struct Search: Endpoint {
 
     let search: SearchService
     let rendering: EventWriting
+    let reads: ReadLog?
 
     struct Request: RequestDecodable {
         /// `nil` if nothing is searched for that there is.
         let query: SearchQuery?
         let groups: [Group]
+        let address: String
 
         init(from input: RequestInput) throws {
+            address = input.request.remoteAddress
             let categories = try input.body.required("search_categories", as: .object)
             guard let criteria = try categories.optional("room_events", as: .object) else {
                 query = nil
@@ -78,6 +81,13 @@ struct Search: Endpoint {
     func handle(_ request: Request, caller: Caller) async throws -> RawResponse {
         guard let query = request.query else { return RawResponse(Array(#"{"search_categories":{}}"#.utf8)) }
         let results = try await search.search(query, by: Requester(caller))
+        if let reads {
+            for event in results.results.map(\.event.event) {
+                reads.note(
+                    .messages, event.roomID.string, from: event.eventID.string, to: event.eventID.string, by: caller,
+                    at: request.address)
+            }
+        }
         var writer = JSONWriter(capacity: 4_096)
         writer.beginObject()
         writer.key("search_categories")
@@ -188,8 +198,10 @@ extension JSONForm where Value == SearchKey {
 extension Router {
     /// Serves the search of what has been said.
     public func addSearchRoutes(
-        search: SearchService, store: Store, clock: any Clock, in environment: EndpointEnvironment
+        search: SearchService, store: Store, clock: any Clock, reads: ReadLog? = nil,
+        in environment: EndpointEnvironment
     ) {
-        add(Search(search: search, rendering: EventWriting(store: store, clock: clock)), in: environment)
+        add(
+            Search(search: search, rendering: EventWriting(store: store, clock: clock), reads: reads), in: environment)
     }
 }

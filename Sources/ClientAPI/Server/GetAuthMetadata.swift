@@ -1,8 +1,9 @@
+import Homeserver
 import Matrix
 import Web
 
-/// [GET /auth_metadata](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1auth_metadata): there is no authorization
-/// server beside this one, which is said in the way that the specification asks for.
+/// [GET /auth_metadata](https://spec.matrix.org/v1.19/client-server-api/#get_matrixclientv1auth_metadata): what the service says
+/// that users sign in at. Where they sign in here, that is said in the way that the specification asks for.
 struct GetAuthMetadata: Endpoint {
     static let routes: [Route] =
         .client(.get, "/auth_metadata", versions: ["v1"])
@@ -10,9 +11,14 @@ struct GetAuthMetadata: Endpoint {
     static let authentication: Authentication<Anonymous> = .none
     static let rateLimit: RateLimitClass = .none
 
+    let delegated: DelegatedAuthentication?
+
     struct Request: RequestDecodable {
         init(from input: RequestInput) throws {}
     }
 
-    func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue { throw MatrixError.unrecognized }
+    func handle(_ request: Request, caller: Anonymous) async throws -> JSONValue {
+        guard let delegated else { throw MatrixError.unrecognized }
+        return try await delegated.metadata().value
+    }
 }

@@ -1,3 +1,4 @@
+import Homeserver
 import Web
 
 extension Router {
@@ -5,11 +6,14 @@ extension Router {
     ///
     /// - Parameters:
     ///   - features: What they are told.
+    ///   - delegated: Where users sign in, in this server's place; `nil` if they sign in here.
     ///   - environment: What endpoints have in common.
-    public func addServerRoutes(features: ServerFeatures, in environment: EndpointEnvironment) {
+    public func addServerRoutes(
+        features: ServerFeatures, delegated: DelegatedAuthentication? = nil, in environment: EndpointEnvironment
+    ) {
         add(GetVersions(features: features), in: environment)
         add(GetCapabilities(features: features), in: environment)
-        add(GetAuthMetadata(), in: environment)
+        add(GetAuthMetadata(delegated: delegated), in: environment)
     }
 
     /// Serves `/.well-known/matrix`: on listeners that the server's name itself leads to.

@@ -11,12 +11,16 @@ extension Router {
     ///   - allowsLoginTokens: Whether a session may make a token with which another device logs in.
     ///   - singleSignOn: Signing in at a service outside, if there is one.
     ///   - appServices: The users of application services, if there are any.
+    ///   - isDelegated: Whether users sign in at another service, in this server's place: then they only sign out here.
     ///   - environment: What endpoints have in common.
     public func addSessionRoutes(
         sessions: SessionService, accounts: AccountService, interactive: InteractiveAuthentication,
         allowsLoginTokens: Bool, singleSignOn: SingleSignOn? = nil, appServices: AppServiceAccounts? = nil,
-        in environment: EndpointEnvironment
+        isDelegated: Bool = false, in environment: EndpointEnvironment
     ) {
+        add(Logout(sessions: sessions), in: environment)
+        add(LogoutAll(sessions: sessions), in: environment)
+        if isDelegated { return }
         add(
             GetLoginFlows(
                 allowsLoginTokens: allowsLoginTokens, singleSignOn: singleSignOn, hasAppServices: appServices != nil),
@@ -29,7 +33,5 @@ extension Router {
         add(Login(accounts: accounts, sessions: sessions, appServices: appServices), in: environment)
         if allowsLoginTokens { add(GetLoginToken(sessions: sessions, interactive: interactive), in: environment) }
         add(RefreshToken(sessions: sessions), in: environment)
-        add(Logout(sessions: sessions), in: environment)
-        add(LogoutAll(sessions: sessions), in: environment)
     }
 }

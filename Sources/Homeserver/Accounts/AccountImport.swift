@@ -108,18 +108,19 @@ public struct AccountImport: Sendable {
             }
         }
         let (now, all) = (clock.now, prepared)
-        return try await store.write { [audit] writer in
+        return try await store.write { [audit, validity = accounts.validity] writer in
             try all.map { row in
                 switch row {
                 case .failure(let error): return .invalid(Self.message(error))
-                case .success(let row): return try Self.insert(row, by: actor, audit, now: now, in: writer)
+                case .success(let row): return try Self.insert(row, by: actor, audit, validity, now: now, in: writer)
                 }
             }
         }
     }
 
     private static func insert(
-        _ row: Checked, by actor: AuditActor, _ audit: AuditTrail, now: Int64, in writer: StoreWriter
+        _ row: Checked, by actor: AuditActor, _ audit: AuditTrail, _ validity: AccountValidityPolicy?, now: Int64,
+        in writer: StoreWriter
     ) throws -> Outcome {
         let id = row.account.userID
         if try writer.read.accounts.account(id) != nil { return .known(id) }
@@ -127,7 +128,7 @@ public struct AccountImport: Sendable {
         for email in row.emails where try writer.read.addresses.owner(of: email.string) != nil {
             return .invalid("\(email.string) is another account's")
         }
-        let user = try AccountService.insert(row.account, now: now, in: writer)
+        let user = try AccountService.insert(row.account, validity, now: now, in: writer)
         for email in row.emails { try AddressService.give(email, to: user, now: now, in: writer) }
         try audit.note(
             .userCreate, by: actor, on: id.string,

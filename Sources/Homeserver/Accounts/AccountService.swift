@@ -42,6 +42,8 @@ public final class AccountService: Sendable {
     public let serverName: ServerName
     /// Which passwords users may choose.
     public let passwordPolicy: PasswordPolicy
+    /// How long accounts are valid; `nil` for ever.
+    let validity: AccountValidityPolicy?
     private let store: Store
     private let clock: any Clock
     private let hasher: any PasswordHasher
@@ -62,10 +64,11 @@ public final class AccountService: Sendable {
     ///   - passwordPolicy: Which passwords users may choose.
     ///   - failedLogins: Counts wrong passwords.
     ///   - appServices: Services that may have names for themselves.
+    ///   - validity: How long accounts are valid; `nil` for ever.
     public init(
         store: Store, serverName: ServerName, clock: any Clock, hasher: any PasswordHasher, sessions: SessionService,
         removal: DeviceRemoval, departure: any RoomDeparture, passwordPolicy: PasswordPolicy = PasswordPolicy(),
-        failedLogins: FailedLogins, appServices: AppServices = .none
+        failedLogins: FailedLogins, appServices: AppServices = .none, validity: AccountValidityPolicy? = nil
     ) {
         self.store = store
         self.serverName = serverName
@@ -76,6 +79,7 @@ public final class AccountService: Sendable {
         self.passwordPolicy = passwordPolicy
         self.failedLogins = failedLogins
         self.appServices = appServices
+        self.validity = validity
         issuer = sessions.issuer
     }
 
@@ -232,14 +236,14 @@ public final class AccountService: Sendable {
         let prepared = try device.map(issuer.prepare)
         let now = clock.now
         do {
-            return try await store.write { [issuer, removal] writer in
+            return try await store.write { [issuer, removal, validity] writer in
                 try alongside(writer)
                 let user: UserNumber
                 if new.takesOverGuest {
                     user = try Self.takeOverGuest(new, in: writer)
                     removal.forget(user, in: writer)
                 } else {
-                    user = try Self.insert(new, now: now, in: writer)
+                    user = try Self.insert(new, validity, now: now, in: writer)
                 }
                 if let addressProof {
                     try AddressService.give(addressProof, shownFor: .register, to: user, now: now, in: writer)
@@ -257,11 +261,14 @@ public final class AccountService: Sendable {
     /// Makes an account, in a transaction that does more.
     ///
     /// - Throws: 400 `M_USER_IN_USE`.
-    static func insert(_ new: NewAccount, now: Int64, in writer: StoreWriter) throws -> UserNumber {
+    static func insert(
+        _ new: NewAccount, _ validity: AccountValidityPolicy?, now: Int64, in writer: StoreWriter
+    ) throws -> UserNumber {
         let user = try writer.accounts.insert(
             new.userID, passwordHash: new.passwordHash, flags: new.flags, appService: new.appService, createdAt: now
         )
         guard let user else { throw inUse }
+        try validity?.begin(user, new, now: now, in: writer)
         let name = JSONValue.string(new.displayName ?? new.userID.localpart).serialized()
         try writer.profiles.set(ProfileField(name: ProfileService.displayNameField, value: name), of: user)
         return user
@@ -304,6 +311,7 @@ public final class AccountService: Sendable {
             try writer.openIDTokens.deleteAll(of: user)
             try writer.addresses.removeAll(of: user)
             try writer.identityBindings.endAll(of: user, now: now)
+            try writer.externalIDs.removeAll(of: user)
             try removal.removeAll(of: user, in: writer)
             removal.forget(user, in: writer)
             return account.userID
@@ -323,7 +331,8 @@ public final class AccountService: Sendable {
         _ user: UserNumber, passwordHash: String?,
         alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
     ) async throws {
-        try await store.write { [removal] writer in
+        let now = clock.now
+        try await store.write { [removal, validity] writer in
             guard let account = try writer.read.accounts.account(user) else {
                 throw MatrixError.notFound("No such account")
             }
@@ -336,6 +345,9 @@ public final class AccountService: Sendable {
             try alongside(writer)
             try writer.accounts.setFlags(account.flags.subtracting([.deactivated, .erased]), of: user)
             try writer.accounts.setPasswordHash(passwordHash, of: user)
+            if let validity, account.appService == nil {
+                try writer.accountValidity.set(validity.validity(of: user, until: now + validity.periodMilliseconds))
+            }
             if try writer.read.profiles.fields(of: user).isEmpty {
                 let name = JSONValue.string(account.userID.localpart).serialized()
                 try writer.profiles.set(ProfileField(name: ProfileService.displayNameField, value: name), of: user)
@@ -357,7 +369,7 @@ public final class AccountService: Sendable {
         }
     }
 
-    /// Changes what is said of an account: `admin`, `locked`, `suspended`. Deactivation is ``deactivate(_:erase:alongside:)``.
+    /// Changes what is said of an account: `admin`, `locked`, `suspended`, `shadowBanned`. Deactivation is ``deactivate(_:erase:alongside:)``.
     ///
     /// - Parameters:
     ///   - user: Whose account.
@@ -369,7 +381,7 @@ public final class AccountService: Sendable {
         of user: UserNumber, adding: AccountFlags = [], removing: AccountFlags = [],
         alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
     ) async throws {
-        let changeable: AccountFlags = [.admin, .locked, .suspended]
+        let changeable: AccountFlags = [.admin, .locked, .suspended, .shadowBanned]
         try await store.write { [removal] writer in
             try alongside(writer)
             guard let account = try writer.read.accounts.account(user) else {
@@ -379,6 +391,60 @@ public final class AccountService: Sendable {
                 .subtracting(removing.intersection(changeable))
             try writer.accounts.setFlags(flags, of: user)
             removal.forget(user, in: writer)
+        }
+    }
+
+    /// Has something take the place of the configured limits for what a user does; nothing if `nil`.
+    ///
+    /// - Parameters:
+    ///   - limit: What.
+    ///   - user: For whom.
+    ///   - alongside: What else is done in the same transaction, before.
+    public func setRateLimit(
+        _ limit: UserRateLimit?, of user: UserNumber,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        try await store.write { [removal] writer in
+            try alongside(writer)
+            try writer.accounts.setRateLimit(limit, of: user)
+            removal.forget(user, in: writer)
+        }
+    }
+
+    /// Whom a service where users sign in means, if that is noted.
+    func user(_ external: ExternalID) async throws -> UserID? {
+        try await store.read { reader in
+            try reader.externalIDs.user(external).map { try reader.identifiers.user($0) }
+        }
+    }
+
+    /// Notes whom a service where users sign in means.
+    func remember(_ external: ExternalID, of user: UserNumber) async throws {
+        guard try await store.read({ try $0.externalIDs.user(external) }) == nil else { return }
+        _ = try await store.write { try $0.externalIDs.add(external, to: user) }
+    }
+
+    /// Has services where users sign in mean a user by these identifiers, and by no others.
+    ///
+    /// - Parameters:
+    ///   - identifiers: All of them.
+    ///   - user: Whom.
+    ///   - alongside: What else is done in the same transaction, before.
+    /// - Throws: 409 if one is somebody else's.
+    public func setExternalIDs(
+        _ identifiers: [ExternalID], of user: UserNumber,
+        alongside: @escaping @Sendable (StoreWriter) throws -> Void = { _ in }
+    ) async throws {
+        try await store.write { writer in
+            try alongside(writer)
+            for known in try writer.read.externalIDs.identifiers(of: user) where !identifiers.contains(known) {
+                try writer.externalIDs.remove(known, of: user)
+            }
+            for identifier in identifiers {
+                guard try writer.externalIDs.add(identifier, to: user) else {
+                    throw MatrixError(409, .unknown, "\(identifier.id) of \(identifier.provider) is somebody else")
+                }
+            }
         }
     }
 

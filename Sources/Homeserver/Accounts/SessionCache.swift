@@ -9,12 +9,16 @@ public struct AuthenticatedSession: Sendable {
     public let user: UserNumber
     /// The user, by name.
     public let userID: UserID
-    /// The device that the token was given to.
-    public let device: DeviceID
+    /// The device that the token was given to; `nil` if it was given to none, as other services do.
+    public let device: DeviceID?
     /// What is said of the account.
     public let flags: AccountFlags
     /// When the token expires, in milliseconds since 1970; `nil` for never.
     public let expiresAt: Int64?
+    /// What takes the place of the configured limits, if anything does.
+    public let rateLimit: UserRateLimit?
+    /// When the account ends, in milliseconds since 1970; `nil` for never.
+    public let accountEnd: Int64?
 }
 
 /// Access tokens in memory, a bounded number: a request with a known one reads no database.

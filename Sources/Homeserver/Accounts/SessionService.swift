@@ -8,6 +8,9 @@ public final class SessionService: Sendable {
     private let randomness: any Randomness
     private let removal: DeviceRemoval
     private let activity: DeviceActivity
+    private let validity: AccountValidityPolicy?
+    /// Who knows whose tokens are; `nil` if this server gives them out itself.
+    public let delegated: DelegatedAuthentication?
     private let recheckAfterMilliseconds: Int64?
     let issuer: SessionIssuer
     /// How long tokens live.
@@ -23,9 +26,12 @@ public final class SessionService: Sendable {
     ///   - activity: Notes when devices were used.
     ///   - lifetimes: How long tokens live.
     ///   - audit: Hears of who signs in.
+    ///   - validity: How long accounts are valid; `nil` for ever.
+    ///   - delegated: Who knows whose tokens are; `nil` if this server gives them out itself.
     public init(
         store: Store, clock: any Clock, randomness: any Randomness, removal: DeviceRemoval, activity: DeviceActivity,
-        lifetimes: TokenLifetimes = TokenLifetimes(), audit: AuditTrail? = nil
+        lifetimes: TokenLifetimes = TokenLifetimes(), audit: AuditTrail? = nil,
+        validity: AccountValidityPolicy? = nil, delegated: DelegatedAuthentication? = nil
     ) {
         self.store = store
         self.clock = clock
@@ -33,6 +39,8 @@ public final class SessionService: Sendable {
         self.removal = removal
         self.activity = activity
         self.lifetimes = lifetimes
+        self.validity = validity
+        self.delegated = delegated
         issuer = SessionIssuer(
             clock: clock, randomness: randomness, lifetimes: lifetimes, removal: removal, audit: audit)
         // Other nodes end sessions, too: most of that is in the journal, the rest is found out by asking again.
@@ -59,28 +67,85 @@ public final class SessionService: Sendable {
         let now = clock.now
         let cache = removal.cache
         if let (session, isToNote) = cache.session(hash, now: now, noteEvery: Self.activityIntervalMilliseconds) {
-            try checkExpiry(session.expiresAt, now)
+            // A token of another service is asked about again instead: it may have been given more time.
+            if delegated == nil { try checkExpiry(session.expiresAt, now) }
             if isToNote { note(session, address, userAgent, now) }
             return session
         }
         let ticket = cache.ticket()
-        guard let found = try await store.read({ try $0.sessions.accessToken(hash) }) else {
-            throw MatrixError.unknownToken()
-        }
-        try checkExpiry(found.expiresAt, now)
-        if !found.isUsed { try await confirm(hash) }
-        let session = AuthenticatedSession(
-            user: found.user, userID: found.userID, device: found.device, flags: found.flags,
-            expiresAt: found.expiresAt
-        )
-        let isToNote = now - (found.lastSeenAt ?? 0) >= Self.activityIntervalMilliseconds
+        let (session, lastSeenAt) =
+            if let delegated {
+                try await delegatedSession(accessToken, hash, delegated, now)
+            } else {
+                try await ownSession(hash, now)
+            }
+        let isToNote = now - (lastSeenAt ?? 0) >= Self.activityIntervalMilliseconds
         let entry = SessionCache.Entry(
-            session: session, recheckAt: recheckAfterMilliseconds.map { now + $0 } ?? .max,
-            notedAt: isToNote ? now : found.lastSeenAt ?? now
-        )
+            session: session, recheckAt: recheckAt(session, now), notedAt: isToNote ? now : lastSeenAt ?? now)
         cache.insert(hash, entry, ticket)
         if isToNote { note(session, address, userAgent, now) }
         return session
+    }
+
+    /// Whether a session's account has ended, and waits to be renewed.
+    public func hasEnded(_ session: AuthenticatedSession) -> Bool {
+        session.accountEnd.map { $0 <= clock.now } ?? false
+    }
+
+    /// When what is known of a token has to be asked anew.
+    private func recheckAt(_ session: AuthenticatedSession, _ now: Int64) -> Int64 {
+        var time = recheckAfterMilliseconds.map { now + $0 } ?? .max
+        if delegated != nil {
+            time = min(time, now + DelegatedAuthentication.rememberMilliseconds, session.expiresAt ?? .max)
+        }
+        // It may have been renewed meanwhile, or be exempt; and whoever asks with one that has ended reads the database each time.
+        if let end = session.accountEnd { time = min(time, max(end, now)) }
+        return time
+    }
+
+    private func ownSession(
+        _ hash: TokenHash, _ now: Int64
+    ) async throws -> (session: AuthenticatedSession, lastSeenAt: Int64?) {
+        let found = try await store.read { [validity] reader -> (AccessTokenRecord, Int64?)? in
+            guard let token = try reader.sessions.accessToken(hash) else { return nil }
+            return (token, try validity?.end(of: token.user, token.userID, in: reader))
+        }
+        guard let (token, end) = found else { throw MatrixError.unknownToken() }
+        try checkExpiry(token.expiresAt, now)
+        if !token.isUsed { try await confirm(hash) }
+        let session = AuthenticatedSession(
+            user: token.user, userID: token.userID, device: token.device, flags: token.flags,
+            expiresAt: token.expiresAt, rateLimit: token.rateLimit, accountEnd: end)
+        return (session, token.lastSeenAt)
+    }
+
+    /// The session of a token that another service gave out. Its user and device must be known here; that they are removed ends it.
+    private func delegatedSession(
+        _ accessToken: String, _ hash: TokenHash, _ delegated: DelegatedAuthentication, _ now: Int64
+    ) async throws -> (session: AuthenticatedSession, lastSeenAt: Int64?) {
+        guard let token = try await delegated.token(accessToken, hash),
+            let userID = UserID(localpart: token.username, server: delegated.serverName)
+        else { throw MatrixError.unknownToken() }
+        let found = try await store.read { [validity] reader -> (AuthenticatedSession, Int64?)? in
+            guard let account = try reader.accounts.account(userID), !account.flags.contains(.deactivated) else {
+                return nil
+            }
+            var lastSeenAt: Int64?
+            if let device = token.device {
+                guard let known = try reader.devices.device(device, of: account.user) else { return nil }
+                lastSeenAt = known.lastSeenAt
+            }
+            // Who administers is said by the service alone.
+            let flags = token.isAdministrator ? account.flags.union(.admin) : account.flags.subtracting(.admin)
+            let session = AuthenticatedSession(
+                user: account.user, userID: userID, device: token.device, flags: flags,
+                expiresAt: token.lifetimeMilliseconds.map { now + $0 },
+                rateLimit: try reader.accounts.rateLimit(of: account.user),
+                accountEnd: try validity?.end(of: account.user, userID, in: reader))
+            return (session, lastSeenAt)
+        }
+        guard let found else { throw MatrixError.unknownToken() }
+        return found
     }
 
     /// Exchanges a refresh token. The old tokens stay good until one of the new ones is used, so that a client that never
@@ -221,9 +286,10 @@ public final class SessionService: Sendable {
     }
 
     private func note(_ session: AuthenticatedSession, _ address: String, _ userAgent: String?, _ now: Int64) {
+        guard let device = session.device else { return }
         activity.note(
             DeviceSighting(
-                user: session.user, device: session.device, seenAt: now, address: address,
+                user: session.user, device: device, seenAt: now, address: address,
                 // NUL cannot be stored; what comes after 512 bytes tells nobody anything.
                 userAgent: userAgent.map { String(decoding: $0.utf8.prefix(512).filter { $0 != 0 }, as: UTF8.self) }
             )

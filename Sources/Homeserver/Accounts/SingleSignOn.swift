@@ -83,12 +83,14 @@ public final class SingleSignOn: Sendable {
         guard let name = try await provider.user(ticket: ticket, service: service(for: purpose)) else {
             throw MatrixError.forbidden("\(provider.name) does not know this ticket; sign in again")
         }
-        guard let user = Self.user(named: name, on: serverName) else {
+        let external = ExternalID(provider: provider.id, id: name)
+        guard let user = try await accounts.user(external) ?? Self.user(named: name, on: serverName) else {
             throw MatrixError.forbidden("The name that \(provider.name) has for you cannot be a user name here")
         }
         switch purpose {
         case .login(let clientURL):
             let number = try await account(of: user)
+            try await accounts.remember(external, of: number)
             let (token, _) = try await sessions.loginToken(for: number)
             return .login(user: user, clientURL: Self.adding(token, to: clientURL))
         case .operation(let session):

@@ -4,6 +4,8 @@ import Synchronization
 ///
 /// It matches what begins with a match, as application services are used to: `@_irc_` has all names that begin so.
 public final class NamespacePattern: Sendable {
+    /// The regular expression.
+    public let text: String
     private let compiled: Mutex<Regex<AnyRegexOutput>>
     /// What every match begins with: most names are told apart by this alone.
     private let prefix: [UInt8]
@@ -13,6 +15,7 @@ public final class NamespacePattern: Sendable {
     /// A pattern, or `nil` if it is no regular expression.
     public init?(_ pattern: String) {
         guard let regex = try? Regex<AnyRegexOutput>(pattern) else { return nil }
+        text = pattern
         compiled = Mutex(regex.matchingSemantics(.unicodeScalar))
         let literal = Self.literalPrefix(of: Array(pattern.utf8))
         prefix = literal.bytes

@@ -36,6 +36,28 @@ public enum AuditedAct: String, Sendable, CaseIterable {
     case userReactivate = "user.reactivate"
     /// What a user had said was to be redacted.
     case userRedact = "user.redact"
+    /// When an account ends was set, or it was renewed by somebody else.
+    case userValidity = "user.validity"
+    /// An account speaks to nobody any more, without being told so.
+    case userShadowBan = "user.shadow_ban"
+    /// An account is heard again.
+    case userUnshadowBan = "user.unshadow_ban"
+    /// How often a user may do something was set.
+    case userRateLimit = "user.rate_limit"
+    /// Who a user is to services where they sign in was set.
+    case userExternalID = "user.external_id"
+    /// A user was allowed to replace their cross-signing keys without showing again who they are.
+    case userKeyReplacement = "user.key_replacement"
+    /// What a user has read was looked up.
+    case userReads = "user.reads"
+    /// What is kept of a user was written out.
+    case userExport = "user.export"
+    /// A server was allowed.
+    case federationAllow = "federation.allow"
+    /// A server was denied.
+    case federationDeny = "federation.deny"
+    /// What had been said of a server was taken back.
+    case federationForget = "federation.forget"
     /// A registration token was made.
     case tokenCreate = "token.create"
     /// A registration token's limits were changed.
@@ -107,6 +129,10 @@ public struct AuditActor: Sendable, Hashable {
     public static let socket = "socket"
     /// Whoever knows the secret by which accounts can be made.
     public static let sharedSecret = "shared_secret"
+    /// The service that users sign in at, in this server's place.
+    public static let authenticationService = "authentication_service"
+    /// The server itself, with an account whose end has come.
+    public static let expiry = "expiry"
 
     /// An actor. Of a reason no more than 1,000 bytes are kept.
     public init(name: String, address: String, reason: String? = nil) {

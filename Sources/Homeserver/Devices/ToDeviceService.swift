@@ -75,6 +75,9 @@ public final class ToDeviceService: Sendable {
         transaction: String
     ) async throws {
         try Self.check(messages, type: type, transaction: transaction)
+        var messages = messages
+        if store.shadowBannedUsers.contains(senderID) { messages.removeAll { $0.user != senderID } }
+        let heard = messages
         let now = clock.now
         let forgetsBefore = cleaningIsDue(now) ? now - Self.transactionMemoryMilliseconds : nil
         let serverName = serverName
@@ -83,7 +86,7 @@ public final class ToDeviceService: Sendable {
             if let forgetsBefore { try writer.toDevice.forgetTransactions(before: forgetsBefore) }
             guard try writer.toDevice.begin(transaction, type: type, from: device, of: sender, at: now) else { return }
             var outgoing: [OutgoingDeviceMessage] = []
-            for message in messages {
+            for message in heard {
                 if message.user.isLocal(to: serverName) {
                     try Self.deliver(message, type: type, sender: senderID, writer)
                 } else {

@@ -56,6 +56,7 @@ public struct AddressInvitations: Sendable {
         guard try await view.membership(of: user.id) == .join, let levels = view.powerLevels,
             levels.level(of: user.id) >= levels.invite
         else { throw MatrixError.forbidden("You may not invite to this room") }
+        if rooms.store.shadowBannedUsers.contains(user.id) { return }
         if let target = try await target(invitation, server) {
             return try await rooms.invite(target, to: room, by: user, reason: reason)
         }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// With which servers this one speaks: asked before every request to another server and for every request from one.
 ///
-/// Copies are one and the same: what replaces its rules holds for all who have it.
+/// Copies are one and the same: what replaces its lists holds for all who have it.
 public struct FederationPolicy: Sendable {
     /// What holds for servers that no list names.
     public enum Mode: String, Sendable, CaseIterable {
@@ -15,20 +15,22 @@ public struct FederationPolicy: Sendable {
         case off
     }
 
-    private struct Rules: Sendable {
+    private struct Lists: Sendable {
         let mode: Mode
         let allowed: [ServerPattern]
         let denied: [ServerPattern]
     }
 
     private final class Current: Sendable {
-        let rules: Mutex<Rules>
+        let lists: Mutex<Lists>
 
-        init(_ rules: Rules) { self.rules = Mutex(rules) }
+        init(_ lists: Lists) { self.lists = Mutex(lists) }
     }
 
     private let current: Current
-    private var rules: Rules { current.rules.withLock { $0 } }
+    private var lists: Lists { current.lists.withLock { $0 } }
+    /// What administrators say while the server runs.
+    public let rules: FederationRules
 
     /// A policy.
     ///
@@ -36,11 +38,16 @@ public struct FederationPolicy: Sendable {
     ///   - mode: What holds for servers that no list names.
     ///   - allowed: In closed mode, the servers that are spoken with. A pattern means exactly the servers of its port, or of none.
     ///   - denied: The servers that are not spoken with, whatever else holds. A pattern without a port means every port.
-    public init(mode: Mode, allowed: [ServerPattern] = [], denied: [ServerPattern] = []) {
-        current = Current(Rules(mode: mode, allowed: allowed, denied: denied))
+    ///   - rules: What administrators say while the server runs, beside both lists.
+    public init(
+        mode: Mode, allowed: [ServerPattern] = [], denied: [ServerPattern] = [],
+        rules: FederationRules = FederationRules()
+    ) {
+        current = Current(Lists(mode: mode, allowed: allowed, denied: denied))
+        self.rules = rules
     }
 
-    /// Has other rules hold from now on.
+    /// Has other lists hold from now on.
     ///
     /// - Parameters:
     ///   - mode: What holds for servers that no list names. Whether there is federation at all cannot change: then nothing does.
@@ -49,21 +56,29 @@ public struct FederationPolicy: Sendable {
     /// - Returns: Whether they hold.
     @discardableResult
     public func replace(mode: Mode, allowed: [ServerPattern], denied: [ServerPattern]) -> Bool {
-        current.rules.withLock { rules in
-            guard (mode == .off) == (rules.mode == .off) else { return false }
-            rules = Rules(mode: mode, allowed: allowed, denied: denied)
+        current.lists.withLock { lists in
+            guard (mode == .off) == (lists.mode == .off) else { return false }
+            lists = Lists(mode: mode, allowed: allowed, denied: denied)
             return true
         }
     }
 
+    /// What holds for servers that no list names.
+    public var modeName: String { lists.mode.rawValue }
+    /// The patterns of the configuration: allowed servers.
+    public var allowedPatterns: [ServerPattern] { lists.allowed }
+    /// The patterns of the configuration: denied servers.
+    public var deniedPatterns: [ServerPattern] { lists.denied }
+
     /// Whether there is federation at all.
-    public var isOff: Bool { rules.mode == .off }
+    public var isOff: Bool { lists.mode == .off }
 
     /// Whether this server speaks with another.
     public func permits(_ server: ServerName) -> Bool {
-        let rules = rules
-        guard rules.mode != .off, !rules.denied.contains(where: { $0.covers(server) }) else { return false }
-        return rules.mode == .open || rules.allowed.contains { $0.isExactly(server) }
+        let lists = lists
+        guard lists.mode != .off, !lists.denied.contains(where: { $0.covers(server) }) else { return false }
+        let isListed = lists.mode == .open || lists.allowed.contains { $0.isExactly(server) }
+        return rules.permits(server, isListed: isListed)
     }
 
     /// Refuses a server.

@@ -128,7 +128,7 @@ public final class PresenceService: Sendable {
         if let statusMessage, statusMessage.utf8.count > 1_024 || statusMessage.utf8.contains(0) {
             throw MatrixError.invalidParameter("A status message may have 1024 bytes at most, and no NUL")
         }
-        guard isEnabled else { return }
+        guard isEnabled, !store.shadowBannedUsers.contains(user) else { return }
         let now = clock.now
         let until = now + times.syncGraceMilliseconds
         try await change(try await store.intern(user)) { tracker in

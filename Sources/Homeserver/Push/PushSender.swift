@@ -19,6 +19,7 @@ public final class PushSender: Sendable {
     private let store: Store
     private let content: PushContent
     private let users: PushUsers
+    private let validity: AccountValidityPolicy?
     private let gateway: any PushGateway
     private let clock: any Clock
     private let scheduler: any Scheduler
@@ -38,11 +39,13 @@ public final class PushSender: Sendable {
     ///   - unread: Knows what users have not read.
     ///   - users: Who has pushers.
     ///   - gateway: Tells gateways.
+    ///   - validity: How long accounts are valid: whose has ended is told nothing.
     public init(
         store: Store, rooms: RoomService, unread: UnreadCounts, users: PushUsers, gateway: any PushGateway,
-        clock: any Clock, scheduler: any Scheduler, logger: Logger
+        clock: any Clock, scheduler: any Scheduler, validity: AccountValidityPolicy? = nil, logger: Logger
     ) {
         self.store = store
+        self.validity = validity
         content = PushContent(store: store, rooms: rooms, unread: unread)
         self.users = users
         self.gateway = gateway
@@ -124,13 +127,18 @@ public final class PushSender: Sendable {
 
     /// Tells one thing, the oldest that is worth it.
     private func step(_ key: PusherKey) async throws -> PushQueue.Outcome {
-        let (found, pushes) = try await store.read { reader in
+        let (found, pushes, hasEnded) = try await store.read { [validity, now = clock.now] reader in
             (
                 try reader.pushers.pusher(key),
-                try reader.pendingPushes.pushes(of: key, limit: Self.pushesAtOnce)
+                try reader.pendingPushes.pushes(of: key, limit: Self.pushesAtOnce),
+                try validity?.hasEnded(key.user, at: now, in: reader) ?? false
             )
         }
         guard let pusher = found, let last = pushes.last else { return .done }
+        if hasEnded {
+            try await remove(key, through: last.position)
+            return .more
+        }
         let options = PushNotification.Options(pusher.data)
         guard let address = options.address else {
             try await remove(key, through: last.position)

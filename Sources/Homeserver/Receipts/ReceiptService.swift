@@ -30,6 +30,8 @@ public final class ReceiptService: Sendable {
     ) async throws {
         let number = try await store.intern(user)
         let now = clock.now
+        // Whoever is not to be heard reads for themselves.
+        let type = type == .read && store.shadowBannedUsers.contains(user) ? ReceiptType.readPrivate : type
         guard let room = try await store.number(of: room) else { throw Self.notJoined }
         try await store.write { writer in
             let reader = writer.read

@@ -61,7 +61,13 @@ extension RoomService {
     /// Creates a room: all its first events are stored in one transaction.
     ///
     /// - Returns: The room, once it is durable.
-    public func create(_ room: NewRoom, by creator: Requester) async throws -> RoomID {
+    public func create(_ wanted: NewRoom, by creator: Requester) async throws -> RoomID {
+        var room = wanted
+        if store.shadowBannedUsers.contains(creator.id) {
+            // A room for themselves.
+            room.preset = room.preset ?? (room.isPublished ? .publicChat : .privateChat)
+            (room.invite, room.isPublished, room.alias) = ([], false, nil)
+        }
         for user in room.invite {
             try checkReachable(user)
             if user.isLocal(to: serverName) {

@@ -83,14 +83,27 @@ final class RoomLane: Sendable {
         alongside: (@Sendable (StoreWriter, RoomNumber) throws -> Void)? = nil
     ) async throws -> [SentEvent] {
         let results = Mutex<[SentEvent]>([])
+        let isHeard = Mutex(true)
+        var besides: (@Sendable (StoreWriter, RoomNumber) throws -> Void)?
+        if let alongside {
+            besides = { writer, room in if isHeard.withLock({ $0 }) { try alongside(writer, room) } }
+        }
         let known = try await submit(
             Request(
                 decide: { work in
                     let drafts = try await make(work.view)
                     if work.view.head.isBlocked, !drafts.allSatisfy(\.isDeparture) { throw MatrixError.roomIsClosed }
-                    let sent = try await work.send(drafts)
+                    let sent: [SentEvent]
+                    if work.isUnheard(drafts) {
+                        // They are judged as everybody is, and what they say goes with the copy.
+                        var rehearsal = work
+                        sent = try await rehearsal.send(drafts)
+                        isHeard.withLock { $0 = false }
+                    } else {
+                        sent = try await work.send(drafts)
+                    }
                     results.withLock { $0 = sent }
-                }, alongside: alongside
+                }, alongside: besides
             ))
         if let known { return [SentEvent(id: known, event: nil)] }
         return results.withLock { $0 }

@@ -26,6 +26,11 @@ extension RoomService {
         guard try await old.membership(of: user.id) == .join, let levels = old.powerLevels,
             levels.may(user.id, send: .tombstone, isState: true)
         else { throw MatrixError.forbidden("You may not upgrade this room") }
+        if store.shadowBannedUsers.contains(user.id),
+            let room = RoomID("!\(services.randomness.text(18)):\(serverName)")
+        {
+            return room
+        }
 
         let events = try await old.allEvents()
         let record = try await store.read { try $0.rooms.room(number) }

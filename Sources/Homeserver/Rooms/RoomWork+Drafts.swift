@@ -30,6 +30,13 @@ extension RoomWork {
         return results
     }
 
+    /// Whether drafts are of somebody whom nobody is to hear. They may leave, and make rooms for themselves.
+    func isUnheard(_ drafts: [EventDraft]) -> Bool {
+        guard let sender = drafts.first?.sender, services.store.shadowBannedUsers.contains(sender), head.count > 0
+        else { return false }
+        return !drafts.allSatisfy { $0.isDeparture && $0.stateKey == ExactString(sender.string) }
+    }
+
     /// Whether the room's state can be believed in what it says of a user of this server.
     ///
     /// Where not all memberships are known, a branch that somebody else builds on may still have users in the room who left it long

@@ -69,6 +69,7 @@ public final class TypingService: Sendable {
         guard let room = try await store.number(of: room),
             try await store.read({ try $0.memberships.membership(of: userNumber, in: room)?.membership }) == .join
         else { throw MatrixError.forbidden("You are not in this room") }
+        if store.shadowBannedUsers.contains(user) { return }
         set(isTyping, user, in: room, timeoutMilliseconds: timeoutMilliseconds)
     }
 

@@ -41,6 +41,8 @@ public enum AccountOrder: String, Sendable {
     case isDeactivated = "deactivated"
     /// Whether they are locked.
     case isLocked = "locked"
+    /// Whether they speak to nobody.
+    case isShadowBanned = "shadow_banned"
     /// The name that others see.
     case displayName = "displayname"
     /// The picture that others see.
@@ -57,6 +59,7 @@ public enum AccountOrder: String, Sendable {
         case .isAdmin: "a.is_admin"
         case .isDeactivated: "a.is_deactivated"
         case .isLocked: "a.is_locked"
+        case .isShadowBanned: "a.is_shadow_banned"
         case .displayName: "COALESCE(\(AccountReader.displayName), '')"
         case .avatarURL: "COALESCE(\(AccountReader.avatar), '')"
         case .created: "a.created_ts"

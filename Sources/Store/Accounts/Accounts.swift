@@ -37,6 +37,8 @@ public struct AccountFlags: OptionSet, Sendable, Hashable {
     public static let deactivated = AccountFlags(rawValue: 16)
     /// Ended, and asked to be forgotten.
     public static let erased = AccountFlags(rawValue: 32)
+    /// Speaks to nobody, without being told so.
+    public static let shadowBanned = AccountFlags(rawValue: 64)
 }
 
 /// Look-ups of accounts.
@@ -48,7 +50,7 @@ public struct AccountReader {
         try sql.first(
             """
             SELECT a.user_num, u.user_id, a.password_hash, a.is_admin, a.is_guest, a.is_locked, a.is_suspended,
-                a.is_deactivated, a.is_erased, a.app_service, a.created_ts
+                a.is_deactivated, a.is_erased, a.is_shadow_banned, a.app_service, a.created_ts
             FROM accounts AS a JOIN users AS u ON u.num = a.user_num WHERE a.user_num = $1
             """, user, map: Self.decode
         )
@@ -59,7 +61,7 @@ public struct AccountReader {
         try sql.first(
             """
             SELECT a.user_num, u.user_id, a.password_hash, a.is_admin, a.is_guest, a.is_locked, a.is_suspended,
-                a.is_deactivated, a.is_erased, a.app_service, a.created_ts
+                a.is_deactivated, a.is_erased, a.is_shadow_banned, a.app_service, a.created_ts
             FROM users AS u JOIN accounts AS a ON a.user_num = u.num WHERE u.user_id = $1
             """, user, map: Self.decode
         )
@@ -74,7 +76,7 @@ public struct AccountReader {
         try sql.all(
             """
             SELECT a.user_num, u.user_id, a.password_hash, a.is_admin, a.is_guest, a.is_locked, a.is_suspended,
-                a.is_deactivated, a.is_erased, a.app_service, a.created_ts
+                a.is_deactivated, a.is_erased, a.is_shadow_banned, a.app_service, a.created_ts
             FROM accounts AS a JOIN users AS u ON u.num = a.user_num WHERE a.user_num > $1 ORDER BY a.user_num LIMIT $2
             """, after ?? UserNumber(Int64.min), limit, map: Self.decode
         )
@@ -94,11 +96,13 @@ public struct AccountReader {
 
     private static func decode(_ row: Row) throws -> AccountRecord {
         var flags: AccountFlags = []
-        let columns: [AccountFlags] = [.admin, .guest, .locked, .suspended, .deactivated, .erased]
+        let columns: [AccountFlags] = [
+            .admin, .guest, .locked, .suspended, .deactivated, .erased, .shadowBanned,
+        ]
         for (index, flag) in columns.enumerated() where try row.bool(3 + index) { flags.insert(flag) }
         return AccountRecord(
             user: try row.number(0), userID: try row.identifier(1), passwordHash: try row.textOrNil(2), flags: flags,
-            appService: try row.textOrNil(9), createdAt: try row.int(10)
+            appService: try row.textOrNil(10), createdAt: try row.int(11)
         )
     }
 }
@@ -147,13 +151,18 @@ public struct AccountWriter {
         try writer.sql.execute(
             """
             UPDATE accounts SET is_admin = $2, is_guest = $3, is_locked = $4, is_suspended = $5, is_deactivated = $6,
-                is_erased = $7 WHERE user_num = $1
+                is_erased = $7, is_shadow_banned = $8 WHERE user_num = $1
             """, user, flags.contains(.admin), flags.contains(.guest), flags.contains(.locked),
-            flags.contains(.suspended), flags.contains(.deactivated), flags.contains(.erased)
+            flags.contains(.suspended), flags.contains(.deactivated), flags.contains(.erased),
+            flags.contains(.shadowBanned)
         )
         try writer.userDirectory.refresh(user)
-        let erasedUsers = writer.store.erasedUsers
-        writer.sql.onCommit { erasedUsers.set(user, isErased: flags.contains(.erased)) }
+        let store = writer.store
+        let id = try writer.read.identifiers.user(user)
+        writer.sql.onCommit {
+            store.erasedUsers.set(user, isErased: flags.contains(.erased))
+            store.shadowBannedUsers.set(id, isBanned: flags.contains(.shadowBanned))
+        }
     }
 }
 

@@ -19,6 +19,8 @@ public struct AccessTokenRecord: Sendable {
     public let flags: AccountFlags
     /// When the device was last noted as used, in milliseconds since 1970.
     public let lastSeenAt: Int64?
+    /// What takes the place of the configured limits, if anything does.
+    public let rateLimit: UserRateLimit?
 }
 
 /// What a refresh token renews.
@@ -62,19 +64,24 @@ public struct SessionReader {
         try sql.first(
             """
             SELECT t.user_num, u.user_id, t.device_id, t.generation, t.is_used, t.expires_ts, a.is_admin, a.is_guest,
-                a.is_locked, a.is_suspended, a.is_deactivated, d.last_seen_ts
+                a.is_locked, a.is_suspended, a.is_deactivated, d.last_seen_ts, l.per_second, l.burst
             FROM access_tokens AS t JOIN users AS u ON u.num = t.user_num JOIN accounts AS a ON a.user_num = t.user_num
                 JOIN devices AS d ON d.user_num = t.user_num AND d.device_id = t.device_id
+                LEFT JOIN user_rate_limits AS l ON l.user_num = t.user_num
             WHERE t.hash = $1
             """, hash
         ) { row in
             var flags: AccountFlags = []
             let columns: [AccountFlags] = [.admin, .guest, .locked, .suspended, .deactivated]
             for (index, flag) in columns.enumerated() where try row.bool(6 + index) { flags.insert(flag) }
+            var limit: UserRateLimit?
+            if let perSecond = try row.intOrNil(12) {
+                limit = UserRateLimit(perSecond: perSecond, burst: try row.int(13))
+            }
             return AccessTokenRecord(
                 user: try row.number(0), userID: try row.identifier(1), device: try row.identifier(2),
                 generation: try row.int(3), isUsed: try row.bool(4), expiresAt: try row.intOrNil(5), flags: flags,
-                lastSeenAt: try row.intOrNil(11)
+                lastSeenAt: try row.intOrNil(11), rateLimit: limit
             )
         }
     }

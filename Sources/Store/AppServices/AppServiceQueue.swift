@@ -75,6 +75,11 @@ public struct AppServiceReader {
         try sql.all("SELECT id, since FROM app_services") { (id: try $0.text(0), since: try $0.number(1)) }
     }
 
+    /// How much waits to be told to a service, beside its last transaction.
+    public func waiting(for service: String) throws -> Int64 {
+        try sql.first("SELECT COUNT(*) FROM app_service_queue WHERE service = $1", service) { try $0.int(0) } ?? 0
+    }
+
     /// The last transaction of a service, or `nil` if the service is not known.
     public func transaction(of service: String) throws -> AppServiceTransaction? {
         try sql.first("SELECT txn, body FROM app_services WHERE id = $1", service) {

@@ -18,16 +18,20 @@ public struct Caller: Sendable, Hashable {
     public var isLocked: Bool
     /// Whether the account is suspended: the user may read and leave, but not speak. See ``checkNotSuspended()``.
     public var isSuspended: Bool
+    /// Whether the account has ended: then only endpoints that say so may be used.
+    public var isExpired: Bool
     /// The application service that makes the request, if one does.
     public var appServiceID: String?
     /// Whether rate limits pass the caller by.
     public var isExemptFromRateLimits: Bool
+    /// What takes the place of the limits of ``RateLimitClass/ofUsers``, if anything does.
+    public var rateLimit: RateLimits.Limit?
 
     /// A caller.
     public init(
         userID: UserID, userNumber: Int64, deviceID: DeviceID? = nil, tokenNumber: Int64? = nil, isGuest: Bool = false,
-        isAdministrator: Bool = false, isLocked: Bool = false, isSuspended: Bool = false, appServiceID: String? = nil,
-        isExemptFromRateLimits: Bool = false
+        isAdministrator: Bool = false, isLocked: Bool = false, isSuspended: Bool = false, isExpired: Bool = false,
+        appServiceID: String? = nil, isExemptFromRateLimits: Bool = false, rateLimit: RateLimits.Limit? = nil
     ) {
         self.userID = userID
         self.userNumber = userNumber
@@ -37,6 +41,8 @@ public struct Caller: Sendable, Hashable {
         self.isAdministrator = isAdministrator
         self.isLocked = isLocked
         self.isSuspended = isSuspended
+        self.isExpired = isExpired
+        self.rateLimit = rateLimit
         self.appServiceID = appServiceID
         self.isExemptFromRateLimits = isExemptFromRateLimits
     }
@@ -129,6 +135,19 @@ extension Authentication where Identity == Anonymous {
     public static var none: Self { Self { _, _ in Identified(identity: Anonymous()) } }
 }
 
+extension Authentication where Identity == Anonymous {
+    /// What the service that users sign in at and this server know each other by is needed as a token.
+    public static var authenticationService: Self {
+        Self { request, environment in
+            guard let token = try AccessToken.find(in: request) else { throw MatrixError.missingToken }
+            guard environment.isAuthenticationService?(token) == true else {
+                throw MatrixError.forbidden("Only the service that users sign in at can do this")
+            }
+            return Identified(identity: Anonymous())
+        }
+    }
+}
+
 extension Authentication where Identity == Caller? {
     /// A token may be sent; one that is sent must be good.
     public static var optional: Self {
@@ -136,6 +155,20 @@ extension Authentication where Identity == Caller? {
             guard let token = try AccessToken.find(in: request) else { return Identified(identity: nil) }
             let caller = try await AccessToken.caller(of: token, request, environment.authenticator)
             return Identified(identity: caller, caller: caller)
+        }
+    }
+
+    /// A token may be sent; one that is not good is passed over, and that of an account that has ended is good enough.
+    public static var optionalEvenIfExpired: Self {
+        Self { request, environment in
+            guard let token = AccessToken.sent(in: request) else { return Identified(identity: nil) }
+            do {
+                let caller = try await AccessToken.anyCaller(of: token, request, environment.authenticator)
+                if caller.isLocked { throw MatrixError.userLocked }
+                return Identified(identity: caller, caller: caller)
+            } catch let error as MatrixError where error.status == 401 {
+                return Identified(identity: nil)
+            }
         }
     }
 
@@ -177,13 +210,23 @@ extension Authentication where Identity == Caller {
         }
     }
 
-    /// A token is needed; that of a guest or of a locked account will do: for logging out.
+    /// A token is needed; that of a guest, of a locked account or of one that has ended will do: for logging out.
     ///
     /// [Account locking](https://spec.matrix.org/v1.19/client-server-api/#account-locking).
     public static var evenIfLocked: Self {
         Self { request, environment in
             guard let token = try AccessToken.find(in: request) else { throw MatrixError.missingToken }
             let caller = try await AccessToken.anyCaller(of: token, request, environment.authenticator)
+            return Identified(identity: caller, caller: caller)
+        }
+    }
+
+    /// A token is needed; that of an account that has ended will do: for renewing it.
+    public static var evenIfExpired: Self {
+        Self { request, environment in
+            guard let token = try AccessToken.find(in: request) else { throw MatrixError.missingToken }
+            let caller = try await AccessToken.anyCaller(of: token, request, environment.authenticator)
+            if caller.isLocked { throw MatrixError.userLocked }
             return Identified(identity: caller, caller: caller)
         }
     }
@@ -247,6 +290,7 @@ enum AccessToken {
     ) async throws -> Caller {
         let caller = try await anyCaller(of: token, request, authenticator)
         if caller.isLocked { throw MatrixError.userLocked }
+        if caller.isExpired { throw MatrixError(403, "ORG_MATRIX_EXPIRED_ACCOUNT", "This account has ended") }
         return caller
     }
 

@@ -72,6 +72,8 @@ public struct EndpointEnvironment: Sendable {
     public var rateLimiter: RateLimiter
     /// Knows which server a request comes from; `nil` where none is served.
     public var servers: (any ServerAuthenticator)?
+    /// Whether a token is that of the service that users sign in at, in this server's place; `nil` where there is none.
+    public var isAuthenticationService: (@Sendable (String) -> Bool)?
     /// Whether whoever gets here is an administrator: true of the socket, and of nothing else.
     public var trustsEverybody = false
 

@@ -18,6 +18,8 @@ public final class RateLimiter: Sendable {
     private struct Key: Hashable {
         let limit: RateLimitClass
         let subject: Subject
+        /// A limit of the subject's own: what was counted by another says nothing of it.
+        var own: RateLimits.Limit?
     }
 
     private struct Bucket {
@@ -53,19 +55,34 @@ public final class RateLimiter: Sendable {
     public func admit(_ request: HTTPRequest, caller: Caller?, as limit: RateLimitClass) throws {
         let limits = limits
         guard limits.isEnabled, limits.classes[limit] != nil, caller?.isExemptFromRateLimits != true else { return }
-        try admit(caller.map { .user($0.userNumber) } ?? Self.subject(address: request.remoteAddress), as: limit)
+        guard let caller else { return try admit(Self.subject(address: request.remoteAddress), as: limit) }
+        try admit(caller, as: limit)
+    }
+
+    /// Counts `cost` requests of a user, by the limits that an administrator has given them, if any.
+    ///
+    /// - Throws: ``MatrixError`` 429 with `retry_after_ms`; then nothing is counted.
+    public func admit(_ caller: Caller, as limit: RateLimitClass, cost: Int = 1) throws {
+        guard !caller.isExemptFromRateLimits else { return }
+        try admit(
+            .user(caller.userNumber), as: limit, cost: cost,
+            by: RateLimitClass.ofUsers.contains(limit) ? caller.rateLimit : nil)
     }
 
     /// Counts `cost` requests of a subject.
     ///
     /// - Throws: ``MatrixError`` 429 with `retry_after_ms`; then nothing is counted.
     public func admit(_ subject: Subject, as limit: RateLimitClass, cost: Int = 1) throws {
+        try admit(subject, as: limit, cost: cost, by: nil)
+    }
+
+    private func admit(_ subject: Subject, as limit: RateLimitClass, cost: Int, by own: RateLimits.Limit?) throws {
         let limits = limits
-        guard limits.isEnabled, let allowed = limits.classes[limit] else { return }
+        guard limits.isEnabled, let allowed = limits.classes[limit].map({ own ?? $0 }) else { return }
         let interval = allowed.perSecond > 0 ? 1e9 / allowed.perSecond : 1e18
         let now = nowNanoseconds()
         let wait = buckets.withLock { buckets -> Double? in
-            let key = Key(limit: limit, subject: subject)
+            let key = Key(limit: limit, subject: subject, own: own)
             // An empty bucket takes `burst` intervals to fill; each request takes one interval out.
             let missing = max(0, Double((buckets[key]?.fullAt ?? now) - now)) + Double(cost) * interval
             let capacity = Double(allowed.burst) * interval
@@ -79,15 +96,26 @@ public final class RateLimiter: Sendable {
         throw MatrixError.limitExceeded(retryAfterMilliseconds: Int64(min((wait / 1e6).rounded(.up), 1e12)))
     }
 
-    /// Counts invitations: for who invites, for the room, and for each of those who are invited.
+    /// Counts invitations by a user: for who invites, for the room, and for each of those who are invited.
     ///
     /// - Parameters:
     ///   - room: `nil` for one that is being made.
-    ///   - sender: Who invites.
+    ///   - caller: Who invites.
     /// - Throws: ``MatrixError`` 429 with `retry_after_ms`.
+    public func admitInvitations(of users: [UserID], to room: RoomID?, by caller: Caller) throws {
+        guard limits.isEnabled, !users.isEmpty, !caller.isExemptFromRateLimits else { return }
+        try admit(caller, as: .invite, cost: users.count)
+        try admitInvitations(of: users, to: room)
+    }
+
+    /// Counts invitations by whoever it is; a user of another server, say.
     public func admitInvitations(of users: [UserID], to room: RoomID?, by sender: Subject) throws {
         guard limits.isEnabled, !users.isEmpty else { return }
         try admit(sender, as: .invite, cost: users.count)
+        try admitInvitations(of: users, to: room)
+    }
+
+    private func admitInvitations(of users: [UserID], to room: RoomID?) throws {
         if let room { try admit(.named(ExactString(room.string)), as: .inviteRoom, cost: users.count) }
         for user in users { try admit(.named(ExactString(user.string)), as: .inviteUser) }
     }

@@ -46,6 +46,9 @@ public struct RateLimitClass: Hashable, Sendable, ExpressibleByStringLiteral {
     public static let federation: RateLimitClass = "federation"
     /// Questions for servers' keys, which anyone may ask: by address.
     public static let serverKeys: RateLimitClass = "server_keys"
+
+    /// What is done by users, and for which an administrator can give a user limits of their own.
+    public static let ofUsers: Set<RateLimitClass> = [.message, .roomCreation, .join, .joinRemote, .invite]
 }
 
 /// How many requests of each class one user, or one address, may make.

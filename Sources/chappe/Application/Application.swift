@@ -62,6 +62,7 @@ struct Application: Sendable {
         }
         try await services.users.presence.start()
         try await services.traffic?.start()
+        try await services.federation?.policy.rules.load(from: services.store)
         for cursor in services.found.cursors { try await cursor.start() }
         try await services.pushes.start()
         try await services.appServices.sender.start()
@@ -115,13 +116,14 @@ struct Application: Sendable {
         let selfDestruction = services.users.selfDestruction
         let (delayed, calls) = (services.rooms.delayed, services.calls)
         let jobs = services.rooms.jobs
-        let (purge, revival) = (services.retentionPurge, services.stickyRevival)
+        let (purge, revival, reads) = (services.retentionPurge, services.stickyRevival, services.reads)
         let relations = RelationBacklog(store: services.store, logger: Logger(label: "chappe.rooms"))
         let logger = logger
         background = Task {
             do {
                 try await accounts.accounts.resumeDepartures()
                 try await accounts.guests.resume()
+                try await accounts.validity?.start()
                 try await selfDestruction?.resume()
                 try await calls.prepare()
                 try await delayed.resume()
@@ -137,6 +139,7 @@ struct Application: Sendable {
             async let pages: Void = ProgramPages.run()
             async let noting: Void = relations.run()
             async let purging: Void? = purge?.run()
+            async let reading: Void? = reads?.run()
             await activity.run()
             await pages
             await sweeping
@@ -144,6 +147,7 @@ struct Application: Sendable {
             await unbinding
             await noting
             _ = await purging
+            _ = await reading
         }
     }
 
@@ -210,10 +214,14 @@ struct Application: Sendable {
         await server.shutdown(deadline: Self.drainTime)
         services.rooms.delayed.stop()
         services.calls.stop()
+        services.accounts.validity?.stop()
         background.cancel()
         for cursor in services.found.cursors { await cursor.stop() }
         await services.pushes.stop()
         await services.appServices.sender.stop()
+        do { try await services.reads?.flush() } catch {
+            logger.warning("what users have read last is not stored", metadata: ["error": "\(error)"])
+        }
         do { try await services.accounts.activity.flush() } catch {
             logger.warning("last uses of devices not stored", metadata: ["error": "\(error)"])
         }

@@ -38,7 +38,8 @@ struct PushServices: Sendable {
         if let mailer, let schedule {
             mail = MailSender(
                 store: store, rooms: rooms, unread: unread, mailer: mailer, schedule: schedule,
-                unsubscription: unsubscription, clock: clock, scheduler: scheduler, logger: logger)
+                unsubscription: unsubscription, clock: clock, scheduler: scheduler,
+                validity: configuration.accountValidity, logger: logger)
         } else {
             mail = nil
         }
@@ -48,7 +49,7 @@ struct PushServices: Sendable {
             logger: logger)
         sender = PushSender(
             store: store, rooms: rooms, unread: unread, users: users, gateway: gateway, clock: clock,
-            scheduler: scheduler, logger: logger)
+            scheduler: scheduler, validity: configuration.accountValidity, logger: logger)
         cursor = JournalCursor(
             .push,
             follower: PushFollower(

@@ -19,12 +19,16 @@ struct Routing {
         self.services = services
         self.metrics = metrics
         self.readiness = readiness
-        environment = EndpointEnvironment(
+        var environment = EndpointEnvironment(
             authenticator: TokenAuthenticator(
                 sessions: services.accounts.sessions, appServices: services.accounts.appServices),
             rateLimiter: RateLimiter(configuration.rateLimits, nowNanoseconds: Uptime.nanoseconds),
             servers: services.federation?.authenticator
         )
+        if let delegated = services.accounts.sessions.delegated {
+            environment.isAuthenticationService = { delegated.isService($0) }
+        }
+        self.environment = environment
     }
 
     /// The router of a listener that serves these parts.
@@ -63,26 +67,35 @@ struct Routing {
         return router
     }
 
-    private func addAdministration(to router: Router, in environment: EndpointEnvironment) {
+    private var administration: AdministrationServices {
         let accounts = services.accounts
-        let administration = AdministrationServices(
+        return AdministrationServices(
             accounts: accounts.accounts, sessions: accounts.sessions, devices: accounts.devices,
             profiles: accounts.profiles, addresses: accounts.addresses, rooms: services.rooms.rooms,
             store: services.store, audit: services.audit, clock: services.clock, randomness: services.randomness,
-            keys: services.signingKeys)
+            keys: services.signingKeys, accountData: services.users.accountData, validity: accounts.validity,
+            reads: services.reads)
+    }
+
+    private func addAdministration(to router: Router, in environment: EndpointEnvironment) {
+        let administration = administration
         router.addAdministrationRoutes(administration, in: environment)
         router.addCallAdministrationRoutes(calls: services.calls.calls, administration, in: environment)
         router.addNoticeRoutes(notices: services.notices, administration, in: environment)
         router.addSynapseRoutes(
             SynapseServices(
-                administration: administration, media: services.media, accountData: services.users.accountData,
+                administration: administration, media: services.media,
                 spaces: services.rooms.spaces, jobs: services.rooms.jobs,
                 queue: services.traffic?.sender, version: Chappe.version),
             in: environment)
         if let traffic = services.traffic, let federation = services.federation {
             router.addFederationAdministrationRoutes(
                 queue: traffic.sender, probe: federation.client, in: environment)
+            router.addFederationRuleRoutes(policy: federation.policy, administration, in: environment)
         }
+        router.addAppServiceAdministrationRoutes(
+            services: services.appServices.services, queries: services.appServices.queries, store: services.store,
+            in: environment)
         let configuration = configuration
         let signingKeys = services.signingKeys
         router.addSigningKeyRoutes(
@@ -123,15 +136,21 @@ struct Routing {
         router.add(
             LandingPage(serverName: configuration.serverName, baseURL: configuration.publicBaseURL), in: environment)
         let accounts = services.accounts
-        router.addServerRoutes(features: features, in: environment)
+        let delegated = accounts.sessions.delegated
+        router.addServerRoutes(features: features, delegated: delegated, in: environment)
+        if delegated != nil { router.addAuthenticationServiceRoutes(administration, in: environment) }
+        if let validity = accounts.validity { router.addValidityRoutes(validity: validity, in: environment) }
         router.addSessionRoutes(
             sessions: accounts.sessions, accounts: accounts.accounts, interactive: accounts.interactive,
             allowsLoginTokens: true, singleSignOn: accounts.singleSignOn,
-            appServices: accounts.appServices.services.isEmpty ? nil : accounts.appServices, in: environment
+            appServices: accounts.appServices.services.isEmpty ? nil : accounts.appServices,
+            isDelegated: delegated != nil, in: environment
         )
-        router.addRegistrationRoutes(
-            registration: accounts.registration, passwords: accounts.accounts.passwordPolicy,
-            appServices: accounts.appServices, in: environment)
+        if delegated == nil || !accounts.appServices.services.isEmpty {
+            router.addRegistrationRoutes(
+                registration: accounts.registration, passwords: accounts.accounts.passwordPolicy,
+                appServices: accounts.appServices, in: environment)
+        }
         router.addAccountRoutes(
             accounts: accounts.accounts, interactive: accounts.interactive, registration: accounts.registration,
             addresses: accounts.addresses, identity: accounts.identity, in: environment
@@ -147,7 +166,7 @@ struct Routing {
         RoomEndpoints(
             rooms: services.rooms.rooms, delayed: delayed, store: services.store, clock: services.clock,
             invitations: services.invitations, guests: GuestAccess(spaces: services.rooms.spaces),
-            appServices: accounts.appServices.services
+            appServices: accounts.appServices.services, reads: services.reads
         )
         .register(on: router, in: environment)
         router.addDelayedEventRoutes(delayed: delayed, in: environment)
@@ -169,8 +188,9 @@ struct Routing {
         router.addAppServiceRoutes(
             services: bridges.services, queries: bridges.queries, sender: bridges.sender, in: environment)
         router.addSearchRoutes(
-            search: services.found.search, store: services.store, clock: services.clock, in: environment)
-        MediaEndpoints(media: services.media, servesLegacy: configuration.media.servesLegacy)
+            search: services.found.search, store: services.store, clock: services.clock, reads: services.reads,
+            in: environment)
+        MediaEndpoints(media: services.media, servesLegacy: configuration.media.servesLegacy, reads: services.reads)
             .register(on: router, in: environment)
         if let previews = services.previews {
             router.addPreviewRoutes(previews: previews.previews, in: environment)

@@ -30,6 +30,8 @@ struct Services: Sendable {
     let signingKeys: SigningKeyring
     /// What was done, and by whom.
     let audit: AuditTrail
+    /// What users read; `nil` where that is not noted.
+    let reads: ReadLog?
     let turn: TurnService?
     let calls: CallServices
     /// `nil` if federation is off.
@@ -60,6 +62,8 @@ struct Services: Sendable {
         let accounts: AccountService
         let sessions: SessionService
         let interactive: InteractiveAuthentication
+        /// Ends accounts; `nil` if none end.
+        let validity: AccountValidity?
         let addresses: AddressService
         let identity: IdentityService
         let registration: RegistrationService
@@ -129,6 +133,9 @@ struct Services: Sendable {
         self.store = store
         self.signingKeys = signingKeys
         audit = AuditTrail(store: store, clock: clock, keys: signingKeys)
+        reads = configuration.reads.map {
+            ReadLog(policy: $0, store: store, clock: clock, logger: Logger(label: "chappe.audit"))
+        }
         turn = try TurnService(configuration, clock: clock)
         federation = try FederationServices(
             configuration, store: store, clock: clock, randomness: randomness, signingKeys: signingKeys)
@@ -152,6 +159,7 @@ struct Services: Sendable {
         let requests = OutsideRequests(
             verifiesTLS: configuration.outbound.verifiesTLSOutsideFederation, proxy: nil, idleSeconds: 60,
             logger: Logger(label: "chappe.app_services"))
+        let delegated = try DelegatedAuthentication(configuration, transport: requests, clock: clock)
         let provision = AppServiceQueries(
             services: appServices, transport: requests, clock: clock, logger: Logger(label: "chappe.app_services"))
 
@@ -210,7 +218,7 @@ struct Services: Sendable {
         }
         accounts = try Self.accounts(
             configuration, store, clock, randomness, rooms, removal, federation?.client ?? UnreachableServers(),
-            outside, identity, appServices, provision, signingKeys, audit)
+            outside, identity, appServices, provision, signingKeys, audit, delegated, scheduler)
         calls = try CallServices(
             configuration, rooms: rooms, delayed: self.rooms.delayed, openID: accounts.openID,
             remote: federation?.client, outside: outside, clock: clock, randomness: randomness, scheduler: scheduler)
@@ -264,7 +272,10 @@ struct Services: Sendable {
                 store: store, serverName: serverName, clock: clock, remote: servers, counts: counts,
                 lists: remoteDevices),
             crossSigning: CrossSigningService(
-                store: store, serverName: serverName, remote: servers, authorization: accounts.interactive
+                store: store, serverName: serverName, remote: servers,
+                authorization: delegated.map {
+                    DelegatedKeyReplacement(store: store, clock: clock, delegated: $0)
+                } ?? accounts.interactive
             ),
             backup: KeyBackupService(store: store), deviceLists: DeviceListService(store: store),
             dehydrated: DehydratedDeviceService(store: store, clock: clock, removal: removal, inboxes: inboxes),
@@ -337,30 +348,39 @@ struct Services: Sendable {
         _ configuration: Configuration, _ store: Store, _ clock: any Clock, _ randomness: any Randomness,
         _ rooms: RoomService, _ removal: DeviceRemoval, _ remote: any RemoteProfiles, _ outside: OutsideRequests,
         _ identity: IdentityClient, _ appServices: AppServices, _ provision: any Provision,
-        _ signingKeys: SigningKeyring, _ audit: AuditTrail
+        _ signingKeys: SigningKeyring, _ audit: AuditTrail, _ delegated: DelegatedAuthentication?,
+        _ scheduler: any Scheduler
     ) throws -> AccountServices {
         let serverName = configuration.serverName
         let activity = DeviceActivity(store: store)
         let sessions = SessionService(
             store: store, clock: clock, randomness: randomness, removal: removal, activity: activity,
-            audit: audit
+            audit: audit, validity: configuration.accountValidity, delegated: delegated
         )
         let accounts = AccountService(
             store: store, serverName: serverName, clock: clock,
             hasher: Argon2PasswordHasher(effort: configuration.hashesPasswordsCheaply ? .cheap : .standard),
             sessions: sessions, removal: removal, departure: rooms,
             passwordPolicy: configuration.passwordPolicy, failedLogins: FailedLogins(configuration.rateLimits),
-            appServices: appServices
+            appServices: appServices, validity: configuration.accountValidity
         )
         let captcha = configuration.captcha.map {
             SiteVerifier(
                 address: $0.siteVerifyAPI, publicKey: $0.publicKey, privateKey: $0.privateKey, requests: outside)
         }
+        let mailer = try SMTPMailer(configuration, clock: clock, randomness: randomness)
         let addresses = AddressService(
-            store: store, clock: clock, randomness: randomness,
-            mailer: try SMTPMailer(configuration, clock: clock, randomness: randomness), serverName: serverName,
+            store: store, clock: clock, randomness: randomness, mailer: mailer, serverName: serverName,
             baseURL: configuration.browserURL
         )
+        let validity = configuration.accountValidity.map { policy in
+            AccountValidity(
+                policy: policy, store: store, clock: clock, randomness: randomness, scheduler: scheduler,
+                mailer: mailer,
+                letters: ValidityLetter(
+                    serverName: serverName, baseURL: configuration.browserURL, subject: configuration.validitySubject),
+                accounts: accounts, removal: removal, audit: audit, logger: Logger(label: "chappe.accounts"))
+        }
         let interactive = InteractiveAuthentication(
             store: store, clock: clock, randomness: randomness, accounts: accounts, captcha: captcha,
             addresses: addresses, offersSingleSignOn: configuration.cas != nil
@@ -372,7 +392,8 @@ struct Services: Sendable {
             case .open: .open
             }
         return AccountServices(
-            activity: activity, accounts: accounts, sessions: sessions, interactive: interactive, addresses: addresses,
+            activity: activity, accounts: accounts, sessions: sessions, interactive: interactive, validity: validity,
+            addresses: addresses,
             identity: IdentityService(
                 servers: configuration.identityServers, transport: identity, store: store, clock: clock,
                 serverName: serverName, signingKey: signingKeys, logger: Logger(label: "chappe.identity")),
@@ -418,5 +439,21 @@ extension FailedLogins {
             return
         }
         self.init(burst: limit.burst, intervalMilliseconds: Int64(min(1_000 / max(limit.perSecond, 1e-6), 1e9)))
+    }
+}
+
+extension DelegatedAuthentication {
+    /// Where users sign in as the configuration says; `nil` if they sign in here.
+    ///
+    /// - Throws: ``CommandFailure`` if the file with the secret cannot be read.
+    fileprivate convenience init?(
+        _ configuration: Configuration, transport: any AuthenticationServiceTransport, clock: any Clock
+    ) throws {
+        guard let service = configuration.authenticationService else { return nil }
+        self.init(
+            serverName: configuration.serverName, endpoint: service.endpoint,
+            secret: try ServerFiles.secret(
+                service.secret, named: "matrix_authentication_service.secret_path", of: configuration),
+            transport: transport, clock: clock)
     }
 }

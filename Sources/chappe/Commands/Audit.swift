@@ -6,7 +6,7 @@ import Matrix
 struct Audit: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "See who did what on the running server, and prove that nothing is missing.",
-        subcommands: [Tail.self, Search.self, Verify.self, Export.self])
+        subcommands: [Tail.self, Search.self, Reads.self, Verify.self, Export.self])
 
     private static let path = "/_chappe/admin/v1/audit"
 

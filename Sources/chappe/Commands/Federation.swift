@@ -5,8 +5,10 @@ import Matrix
 /// `chappe federation …`
 struct Federation: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "See how the running server gets on with others, and what they know it by.",
-        subcommands: [Queue.self, Retry.self, Test.self, RotateKey.self]
+        abstract: "See how the running server gets on with others, with whom it speaks, and what they know it by.",
+        subcommands: [
+            Show.self, Allow.self, Deny.self, Forget.self, Queue.self, Retry.self, Test.self, RotateKey.self,
+        ]
     )
 
     private static let path = "/_chappe/admin/v1/federation/destinations"

@@ -44,6 +44,21 @@ enum Pages {
 
 /// Times as people read them.
 enum Moment {
+    /// A day or a moment that somebody has written, in milliseconds since 1970.
+    ///
+    /// - Parameters:
+    ///   - text: As 2026-11-26 or 2026-11-26T18:30:00Z.
+    ///   - isEnd: Whether the last moment of a day is meant.
+    /// - Throws: ``CommandFailure`` for anything else.
+    static func parse(_ text: String, isEnd: Bool = false) throws -> Int64 {
+        if let day = try? Date(text, strategy: .iso8601.year().month().day()), text.utf8.count == 10 {
+            return Int64(day.timeIntervalSince1970 * 1_000) + (isEnd ? 86_399_999 : 0)
+        }
+        if let moment = try? Date(text, strategy: .iso8601) { return Int64(moment.timeIntervalSince1970 * 1_000) }
+        throw CommandFailure("\(text) is no time, such as 2026-11-26 or 2026-11-26T18:30:00Z")
+    }
+
+    /// A time in UTC.
     static func text(_ milliseconds: Int64?) -> String {
         guard let milliseconds, milliseconds > 0 else { return "" }
         let date = Date(timeIntervalSince1970: Double(milliseconds) / 1_000)

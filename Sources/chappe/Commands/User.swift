@@ -9,7 +9,7 @@ struct User: ParsableCommand {
         subcommands: [
             Create.self, Import.self, List.self, Show.self, Password.self, DisplayName.self, Email.self, Admin.self,
             Lock.self, Unlock.self, Suspend.self, Unsuspend.self, Deactivate.self, Erase.self, Reactivate.self,
-            Devices.self, Sessions.self,
+            ShadowBan.self, RateLimit.self, Validity.self, Devices.self, Sessions.self, Export.self,
         ]
     )
 
@@ -224,7 +224,9 @@ private enum NewPassword {
 /// What an account is, in a word or two.
 private enum UserState {
     static func text(_ user: JSON) -> String {
-        let words = ["deactivated", "locked", "suspended", "guest", "admin"].filter { user[$0]?.bool == true }
+        let words = ["deactivated", "locked", "suspended", "shadow_banned", "guest", "admin"].filter {
+            user[$0]?.bool == true
+        }
         return words.isEmpty ? "active" : words.joined(separator: ", ")
     }
 }

@@ -128,6 +128,15 @@ extension Configuration {
         passwordPolicy = PasswordPolicy(passwords)
         passwords.finish()
 
+        let accounts = node.mapping("accounts")
+        let validity = Self.validity(accounts)
+        (accountValidity, validitySubject) = (validity?.policy, validity?.subject)
+        accounts.finish()
+        let audit = node.mapping("audit")
+        reads = Self.reads(audit)
+        audit.finish()
+        authenticationService = AuthenticationService(node.mapping("matrix_authentication_service"))
+
         federation = Federation(node.mapping("federation"))
 
         let outbound = node.mapping("outbound")

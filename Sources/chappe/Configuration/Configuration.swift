@@ -26,6 +26,14 @@ struct Configuration: Sendable {
     var userDirectory: UserDirectoryPolicy
     var media: Media
     var presenceIsEnabled: Bool
+    /// How long accounts are valid; `nil` for ever.
+    var accountValidity: AccountValidityPolicy?
+    /// The subject of the mails that renew accounts; one of the server's own if `nil`.
+    var validitySubject: String?
+    /// How much is noted of what users read; `nil` if nothing is.
+    var reads: ReadLog.Policy?
+    /// Where users sign in, in this server's place; `nil` if they sign in here.
+    var authenticationService: AuthenticationService?
     /// For how long messages are kept; `nil`: forever.
     var retention: Retention?
     /// Who speaks to users for the server; `nil` if nobody does.

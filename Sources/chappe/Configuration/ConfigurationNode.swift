@@ -103,6 +103,19 @@ final class ConfigurationNode {
         return sequence.compactMap { $0.string ?? refuse($0, name, "a list of texts") }
     }
 
+    /// A list of integers within a range, or one of them; `nil` if there is none.
+    func ints(_ name: String, in range: ClosedRange<Int>) -> [Int]? {
+        guard let value = value(name) else { return nil }
+        let form = "a list of whole numbers from \(range.lowerBound) to \(range.upperBound)"
+        guard let items = value.sequence.map({ Array($0) }) ?? value.scalar.map({ _ in [value] }) else {
+            return refuse(value, name, form)
+        }
+        return items.compactMap { item in
+            guard let int = item.int, range.contains(int) else { return refuse(item, name, form) }
+            return int
+        }
+    }
+
     /// A list of mappings.
     func mappings(_ name: String) -> [ConfigurationNode] {
         guard let value = value(name) else { return [] }

@@ -59,7 +59,7 @@ struct SynapseUserListRequest: Sendable {
     /// Whether nobody can be meant: all accounts are of no type, and such are not wanted.
     let isOfTypes: Bool
 
-    /// By what a list can be in order. Nobody has a type or is shadow banned: what is alike in that is in the order of names.
+    /// By what a list can be in order. Nobody has a type: what is alike in that is in the order of names.
     private enum Order: String {
         case name, admin, deactivated, locked, displayname
         case guest = "is_guest"

@@ -6,7 +6,8 @@ import Web
 /// `PUT /_synapse/admin/v2/users/{userId}`: makes an account (201) or changes it (200). What the body does not name stays as it is.
 ///
 /// Body: `password`, `logout_devices` (true unless given), `displayname`, `avatar_url` (each empty for none), `threepids` (replaces all),
-/// `admin`, `deactivated`, `locked`. Types of users and identifiers of external providers there are not: 400.
+/// `external_ids` (replaces all),
+/// `admin`, `deactivated`, `locked`. Types of users there are not: 400.
 struct PutSynapseUser: Endpoint {
     static let routes = [Route.put("/_synapse/admin/v2/users/{userId}")]
     static let authentication = Authentication<Operator>.administering
@@ -49,6 +50,7 @@ struct AccountChange: Sendable {
     let displayName: String?
     let avatarURL: String?
     let addresses: [EmailAddress]?
+    let externalIDs: [ExternalID]?
     let isAdmin: Bool?
     let isDeactivated: Bool?
     let isLocked: Bool?
@@ -76,8 +78,16 @@ struct AccountChange: Sendable {
         if try body.optional("user_type", as: .string) != nil {
             throw MatrixError(400, .unknown, "Users have no types here")
         }
-        if let identifiers = try body.optional("external_ids", as: .array(of: .object)), !identifiers.isEmpty {
-            throw MatrixError(400, .unknown, "No identifiers of external providers are kept here")
+        externalIDs = try body.optional("external_ids", as: .array(of: .object)).map { items in
+            try items.map { item in
+                let known = ExternalID(
+                    provider: try item.required("auth_provider", as: .string),
+                    id: try item.required("external_id", as: .string))
+                guard
+                    [known.provider, known.id].allSatisfy({ (1...255).contains($0.utf8.count) && !$0.utf8.contains(0) })
+                else { throw MatrixError.invalidParameter("external_ids are texts of 1 to 255 bytes") }
+                return known
+            }
         }
         if isDeactivated == true, isLocked == true {
             throw MatrixError(400, .unknown, "An account cannot be both locked and deactivated")
@@ -109,6 +119,7 @@ struct AccountEditor {
         let account = try await services.account(of: user)
         try await setAvatar(account, change)
         try await setAddresses(account, change)
+        try await setExternalIDs(account, change)
         try await setLock(account, change)
         try await deactivate(account, change)
     }
@@ -132,6 +143,7 @@ struct AccountEditor {
         }
         try await setAvatar(account, change)
         try await setAddresses(account, change)
+        try await setExternalIDs(account, change)
         if let isAdmin = change.isAdmin { try await setAdmin(isAdmin, of: account) }
         try await setLock(account, change)
         try await deactivate(account, change)
@@ -194,6 +206,15 @@ struct AccountEditor {
                 address.string, to: account.user,
                 alongside: noting(.userEmailAdd, account, ["address": .string(address.string)]))
         }
+    }
+
+    private func setExternalIDs(_ account: AccountRecord, _ change: AccountChange) async throws {
+        guard let identifiers = change.externalIDs else { return }
+        try await services.accounts.setExternalIDs(
+            identifiers, of: account.user,
+            alongside: noting(
+                .userExternalID, account,
+                ["providers": .array(identifiers.map { .string($0.provider) })]))
     }
 
     private func deactivate(_ account: AccountRecord, _ change: AccountChange) async throws {

@@ -4,7 +4,7 @@ import Store
 
 /// An account as Synapse describes it.
 ///
-/// Shadow banning, types of users, consent and identifiers of external providers there are not: these fields say so.
+/// Types of users and consent there are not: these fields say so.
 enum SynapseUser {
     /// As one of a list: times are milliseconds since 1970.
     static func listed(_ listed: ListedAccount, _ reader: StoreReader) throws -> JSONValue {
@@ -22,7 +22,10 @@ enum SynapseUser {
         json["suspended"] = .bool(account.flags.contains(.suspended))
         json["appservice_id"] = account.appService.json
         for name in ["consent_server_notice_sent", "consent_version", "consent_ts"] { json[name] = .null }
-        json["external_ids"] = []
+        json["external_ids"] = .array(
+            try reader.externalIDs.identifiers(of: account.user).map { known in
+                ["auth_provider": .string(known.provider), "external_id": .string(known.id)]
+            })
         json["threepids"] = .array(
             try reader.addresses.addresses(of: account.user).map { address in
                 [
@@ -46,7 +49,7 @@ enum SynapseUser {
             "deactivated": .bool(account.flags.contains(.deactivated)),
             "erased": .bool(account.flags.contains(.erased)),
             "locked": .bool(account.flags.contains(.locked)),
-            "shadow_banned": false,
+            "shadow_banned": .bool(account.flags.contains(.shadowBanned)),
             "user_type": .null,
         ]
     }

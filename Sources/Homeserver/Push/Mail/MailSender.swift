@@ -30,6 +30,7 @@ public final class MailSender: Sendable {
     private let schedule: MailSchedule
     private let unsubscription: Unsubscription
     private let serverName: ServerName
+    private let validity: AccountValidityPolicy?
     private let clock: any Clock
     private let scheduler: any Scheduler
     private let logger: Logger
@@ -48,11 +49,14 @@ public final class MailSender: Sendable {
     ///   - mailer: Sends mail.
     ///   - schedule: When.
     ///   - unsubscription: Makes the links with which users want no more.
+    ///   - validity: How long accounts are valid: whose has ended is told nothing.
     public init(
         store: Store, rooms: RoomService, unread: UnreadCounts, mailer: any Mailer, schedule: MailSchedule,
-        unsubscription: Unsubscription, clock: any Clock, scheduler: any Scheduler, logger: Logger
+        unsubscription: Unsubscription, clock: any Clock, scheduler: any Scheduler,
+        validity: AccountValidityPolicy? = nil, logger: Logger
     ) {
         self.store = store
+        self.validity = validity
         content = PushContent(store: store, rooms: rooms, unread: unread)
         self.mailer = mailer
         self.schedule = schedule
@@ -164,6 +168,12 @@ public final class MailSender: Sendable {
             )
         }
         guard let pusher = found, let end = pushes.last?.position else { return nil }
+        if let validity,
+            try await store.read({ [now = clock.now] in try validity.hasEnded(key.user, at: now, in: $0) })
+        {
+            try await store.write { try $0.pendingPushes.remove(of: key, through: end) }
+            return nil
+        }
         // Mail goes to those only who have shown that it is theirs.
         guard let address = EmailAddress(pusher.pushKey),
             try await store.read({ try $0.addresses.owner(of: address.string) }) == key.user

@@ -56,6 +56,7 @@ extension RoomService {
         let lane = lane(room)
         guard let head = try await lane.head() else { throw MatrixError.notFound("There is no such room") }
         let drafts = try await make(RoomView(head: head, store: store))
+        if RoomWork(head: head, services: services).isUnheard(drafts) { return try await lane.send { _ in drafts } }
         var sent: [SentEvent] = []
         for draft in drafts {
             if RoomPolicy.isExempt(draft.type, draft.stateKey) {

@@ -19,6 +19,7 @@ extension RoomService {
             throw MatrixError.forbidden("This person is banned from the room")
         }
         let event = try await RoomWork(head: head, services: services).build(draft)
+        if store.shadowBannedUsers.contains(draft.sender) { return event.eventID }
         let stripped = try await invitationState(view, inviter: draft.sender)
         let signed: [UInt8]
         do {

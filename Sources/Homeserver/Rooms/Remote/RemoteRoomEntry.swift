@@ -77,6 +77,7 @@ extension RoomService {
     ) async throws {
         let federation = try requireFederation()
         try await checkOpen(room)
+        if store.shadowBannedUsers.contains(user.id) { return }
         // A large room takes a while to check: other requests are not to wait for it on the event loop.
         let work = Task.detached { [self] in
             try await enterRemotely(room, via: via, by: user, content: content, isInside: isInside, federation)
@@ -126,6 +127,7 @@ extension RoomService {
     func knockRemotely(_ room: RoomID, via: [ServerName], by user: Requester, content: JSONValue) async throws {
         let federation = try requireFederation()
         try await checkOpen(room)
+        if store.shadowBannedUsers.contains(user.id) { return }
         let servers = try await helpers(via, room: room, user: user)
         try await trying(servers) { server in
             let versions = RoomVersion.all.filter(\.knocking)
