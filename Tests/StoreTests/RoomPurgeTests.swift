@@ -284,6 +284,10 @@ private struct PurgedRoom: Sendable {
         "INSERT INTO open_rooms (room_num) VALUES ($1)", "INSERT INTO room_retention (room_num) VALUES ($1)",
         "INSERT INTO app_service_rooms (service, network, room_num) VALUES ('bridge', 'irc', $1)",
         "INSERT INTO app_service_queue (service, position, kind, room_num) VALUES ('bridge', $1, 1, $1)",
+        "INSERT INTO meetings (room_num, service, call_id, access_level) VALUES ($1, 'visio', 'call-' || $1, 'open')",
+        """
+        INSERT INTO meeting_participants (room_num, service, identity, name, joined_ts) VALUES ($1, 'visio', 'i', 'N', 1)
+        """,
         "INSERT INTO server_notice_rooms (user_num, room_num) SELECT CASE WHEN num = 2000 THEN 2 ELSE 1 END, num FROM rooms WHERE num = $1",
     ]
     private static let byEvent = [

@@ -126,7 +126,7 @@ public struct RoomPurgeWriter {
     /// Tables of which a room has few rows.
     private static let small = [
         "room_aliases", "delayed_events", "server_notice_rooms", "open_rooms", "app_service_rooms", "room_retention",
-        "partial_joins", "forward_extremities",
+        "partial_joins", "forward_extremities", "meetings",
     ]
     /// Tables of which a room has rows for each of many users.
     private static let byUser = [
