@@ -208,8 +208,8 @@ def test_nobody_hears_whoever_is_shadow_banned(chappe, ask, users, server):
 
     alice.refused("M_NOT_FOUND", 404, "GET", "rooms", room, "event", event)
     news = alice.sync(since)
-    assert room not in news["rooms"].get("join", {}) and news.get("to_device", {}).get("events", []) == []
-    assert "invite" not in bob.sync(before)["rooms"] and eve.user not in bob.get("rooms", public, "joined_members")["joined"]
+    assert room not in news.get("rooms", {}).get("join", {}) and news.get("to_device", {}).get("events", []) == []
+    assert "invite" not in bob.sync(before).get("rooms", {}) and eve.user not in bob.get("rooms", public, "joined_members")["joined"]
     assert alice.get("rooms", room, "joined_members")["joined"][eve.user]["display_name"] != "Not seen"
 
     chappe("user", "shadow-ban", localpart(eve), "--revoke", "--reason", "a mistake")

@@ -26,6 +26,9 @@ enum ServerFiles {
             check("calls.turn.\(configuration.turn?.secret.key ?? "")_file", file)
         }
         for (key, file) in configuration.conferences.secretFiles { check(key, file) }
+        if case .file(let file)? = configuration.authenticationService?.secret {
+            check("matrix_authentication_service.secret_path", file)
+        }
         return problems
     }
 
