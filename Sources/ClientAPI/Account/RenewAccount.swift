@@ -7,7 +7,10 @@ import Web
 /// As [Synapse's module](https://github.com/matrix-org/synapse-email-account-validity) has it. The specification knows accounts that wait for
 /// their user only as [locked](https://spec.matrix.org/v1.19/client-server-api/#account-locking) ones.
 struct RequestRenewalMail: Endpoint {
-    static let routes = [Route.post("/_synapse/client/email_account_validity/send_mail")]
+    // Tchap's clients ask as they did when it was a part of Synapse.
+    static let routes =
+        [Route.post("/_synapse/client/email_account_validity/send_mail")]
+        + .client(.post, "/account_validity/send_mail", versions: ["unstable"])
     static let authentication = Authentication<Caller>.evenIfExpired
 
     let validity: AccountValidity
@@ -23,7 +26,9 @@ struct RequestRenewalMail: Endpoint {
 ///
 /// Query: `token`. Answer: a page.
 struct RenewAccount: Endpoint {
-    static let routes = [Route.get("/_synapse/client/email_account_validity/renew")]
+    static let routes =
+        [Route.get("/_synapse/client/email_account_validity/renew")]
+        + .client(.get, "/account_validity/renew", versions: ["unstable"])
     static let authentication = Authentication<Caller?>.optionalEvenIfExpired
     // Numbers are short.
     static let rateLimit: RateLimitClass = .login
