@@ -12,7 +12,9 @@ struct Chappe: AsyncParsableCommand {
         discussion: "Exit status: 0 done, 1 refused or failed, 2 wrong usage.",
         version: Chappe.version,
         subcommands: [
-            Initialize.self, Serve.self, CheckConfig.self, User.self, Room.self, Media.self, Report.self, Token.self, Federation.self, Notice.self, Call.self, Audit.self, Backup.self, Restore.self, Doctor.self, AppServiceCommand.self,
+            Initialize.self, Serve.self, CheckConfig.self, User.self, Room.self, Media.self, Report.self, Token.self,
+            Federation.self, Notice.self, Call.self, Audit.self, Backup.self, Restore.self, Doctor.self,
+            AppServiceCommand.self,
         ]
     )
 
