@@ -257,10 +257,11 @@ def test_a_room_is_emptied(server, synadm, administrator, ask, trail, users):
     assert ask("GET", V1, "rooms", second, "block") == {"block": False}
     assert [result["status"] for result in ask("GET", V2, "rooms", room, "delete_status")["results"]] == ["complete"]
     ask("GET", V2, "rooms", "delete_status", "nothing", expect=404)
-    # What is not done is not pretended to be.
+    # Who makes the other room must be somebody.
     third = ann.create_room()
     for version in (V1, V2):
-        ask("DELETE", version, "rooms", third, json={"purge": False, "new_room_user_id": ann.user}, expect=400)
+        for wrong in (f"@nobody:{server.server_name}", "nonsense", "@x:elsewhere.example"):
+            ask("DELETE", version, "rooms", third, json={"purge": False, "new_room_user_id": wrong}, expect=400)
     ask("GET", V2, "rooms", third, "delete_status", expect=404)
     assert third in ann.get("joined_rooms")["joined_rooms"]
     unknown = f"!unknown:{server.server_name}"
@@ -268,6 +269,26 @@ def test_a_room_is_emptied(server, synadm, administrator, ask, trail, users):
     ask("DELETE", V2, "rooms", unknown, json={"purge": False}, expect=404)
     assert ask("DELETE", V1, "rooms", unknown, json={"purge": False, "block": True})["kicked_users"] == []
     assert ask("GET", V1, "rooms", unknown, "block")["block"] is True
+
+
+def test_a_room_has_a_successor(server, ask, users):
+    ann, bea, cid, guard = users("ann", "bea", "cid", "guard")
+    room = ann.create_room(preset="public_chat", room_alias_name=f"closing-{ann.device.lower()}")
+    bea.join(room)
+    ann.invite(room, cid)
+    alias = f"#closing-{ann.device.lower()}:{server.server_name}"
+    wanted = {"new_room_user_id": guard.user, "room_name": "Moved on", "message": "Ask the help desk why.", "purge": True}
+    done = ask("DELETE", V1, "rooms", room, json=wanted)
+    successor = done["new_room_id"]
+    assert done["local_aliases"] == [alias] and set(done["kicked_users"]) == {ann.user, bea.user, cid.user}
+    for client in (ann, bea):
+        assert client.get("joined_rooms")["joined_rooms"] == [successor]
+        client.refused("M_FORBIDDEN", 403, "PUT", "rooms", successor, "send", "m.room.message", "t1", json={"msgtype": "m.text", "body": "why?"})
+    assert cid.get("joined_rooms")["joined_rooms"] == [], "who was invited only is not moved"
+    assert ann.state(successor, "m.room.name")["name"] == "Moved on"
+    said = [event["content"]["body"] for event in bea.messages(successor)["chunk"] if event["type"] == "m.room.message"]
+    assert said == ["Ask the help desk why."]
+    assert cid.get("directory", "room", alias)["room_id"] == successor
 
 
 # Files

@@ -14,15 +14,28 @@ public struct RoomDeletions: JobWorker {
         public var isPurged: Bool
         /// Whether it is removed even if some users cannot be taken out.
         public var isForced: Bool
+        /// Where its users come instead, if anywhere.
+        public var successor: RoomSuccessor?
 
         /// Options.
-        public init(isPurged: Bool, isForced: Bool = false) {
+        public init(isPurged: Bool, isForced: Bool = false, successor: RoomSuccessor? = nil) {
             self.isPurged = isPurged
             self.isForced = isForced
+            self.successor = successor
+        }
+
+        init(_ json: JSON) {
+            self.init(
+                isPurged: json["purge"]?.bool ?? false, isForced: json["force_purge"]?.bool ?? false,
+                successor: RoomSuccessor(json["successor"]))
         }
 
         /// As they are kept.
-        public var json: JSONValue { ["purge": .bool(isPurged), "force_purge": .bool(isForced)] }
+        public var json: JSONValue {
+            var json: JSONValue = ["purge": .bool(isPurged), "force_purge": .bool(isForced)]
+            json["successor"] = successor?.json
+            return json
+        }
     }
 
     private let rooms: RoomService
@@ -60,12 +73,19 @@ public struct RoomDeletions: JobWorker {
     /// Empties the room, and removes it if that was asked for.
     public func work(on job: JobRecord, _ progress: JobProgress) async throws -> JSONValue {
         guard let room = RoomID(job.subject) else { throw MatrixError(400, .unknown, "This is no room") }
-        let options = Options(
-            isPurged: job.input["purge"]?.bool ?? false, isForced: job.input["force_purge"]?.bool ?? false)
+        let options = Options(job.input)
         var outcome = Outcome(job.result)
         if try await purge(of: room) == nil {
             guard try await rooms.store.number(of: room) != nil else { return outcome.json }
+            if let successor = options.successor {
+                if outcome.successor == nil { outcome.successor = try await successor.make(rooms) }
+                try await progress.report(outcome.json)
+            }
             try await empty(room, &outcome, progress)
+            if let successor = outcome.successor {
+                let aliases = try await RoomSuccessor.moveAliases(from: room, to: successor, rooms)
+                outcome.aliases += aliases.map { .string($0.string) }
+            }
             guard options.isPurged else { return outcome.json }
             try await begin(room, options, &outcome, progress)
         }
@@ -78,18 +98,24 @@ public struct RoomDeletions: JobWorker {
     private struct Outcome {
         var left: [JSONValue]
         var remaining: [JSONValue]
+        var aliases: [JSONValue]
+        var successor: RoomID?
         var events: Int64?
         var removed: Int64 = 0
 
         init(_ result: JSON) {
             left = result["kicked_users"]?.elements.map(\.value) ?? []
             remaining = result["failed_to_kick_users"]?.elements.map(\.value) ?? []
+            aliases = result["local_aliases"]?.elements.map(\.value) ?? []
+            successor = result["new_room_id"]?.string.flatMap { RoomID($0) }
         }
 
         var json: JSONValue {
             var json = RoomDeletions.nothing
             json["kicked_users"] = .array(left)
             json["failed_to_kick_users"] = .array(remaining)
+            json["local_aliases"] = .array(aliases)
+            if let successor { json["new_room_id"] = .string(successor.string) }
             if let events {
                 json["events"] = .integer(events)
                 json["removed_events"] = .integer(removed)
@@ -101,16 +127,22 @@ public struct RoomDeletions: JobWorker {
     private func empty(_ room: RoomID, _ outcome: inout Outcome, _ progress: JobProgress) async throws {
         let number = try await rooms.number(of: room)
         let server = rooms.serverName
-        let users = try await rooms.store.read { reader -> [Requester] in
-            try [Membership.join, .invite, .knock].flatMap { try reader.memberships.users(in: number, $0) }
-                .map { Requester(id: try reader.identifiers.user($0), number: $0) }
-                .filter { $0.id.isLocal(to: server) }
+        let users = try await rooms.store.read { reader in
+            try [Membership.join, .invite, .knock].flatMap { membership in
+                try reader.memberships.users(in: number, membership)
+                    .map { (user: Requester(id: try reader.identifiers.user($0), number: $0), membership) }
+                    .filter { $0.user.id.isLocal(to: server) }
+            }
         }
         outcome.remaining = []
         // The list of those who have left is written anew each time.
         let reportsEvery = max(Self.reportsEvery, users.count / 20)
-        for (index, user) in users.enumerated() {
+        for (index, (user, membership)) in users.enumerated() {
             try Task.checkCancellation()
+            // First, since who has left is not looked for again after a stop of the server. Who cannot come there leaves all the same.
+            if membership == .join, let successor = outcome.successor {
+                do { try await rooms.join(successor, by: user) } catch is MatrixError {}
+            }
             do {
                 try await rooms.leave(room, by: user)
                 try await rooms.forget(room, by: user)

@@ -50,7 +50,7 @@ struct StartSynapseRoomDeletion: Endpoint {
 }
 
 /// What is to be done with a room: `block`; `purge` (`true` by default): nothing of it stays; `force_purge`: even if some users cannot be taken
-/// out. `new_room_user_id` must be missing, as no other room is made.
+/// out; `new_room_user_id`: a user of this server who makes a room for those who were in it, with the name `room_name`, and says `message` there.
 struct SynapseRoomDeletion: RequestDecodable {
     let room: RoomID
     let blocks: Bool
@@ -60,18 +60,26 @@ struct SynapseRoomDeletion: RequestDecodable {
         room = try input.path("roomId")
         let body = try input.bodyOrEmpty
         blocks = try body.optional("block", as: .bool, default: false)
+        let (name, message) = (
+            try body.optional("room_name", as: .string), try body.optional("message", as: .string)
+        )
         options = RoomDeletions.Options(
             isPurged: try body.optional("purge", as: .bool, default: true),
-            isForced: try body.optional("force_purge", as: .bool, default: false))
-        guard try body.optional("new_room_user_id", as: .string) == nil else {
-            throw MatrixError(400, .unknown, "No other room is made: new_room_user_id must be missing")
-        }
+            isForced: try body.optional("force_purge", as: .bool, default: false),
+            successor: try body.optional("new_room_user_id", as: .identifier)
+                .map { RoomSuccessor(creator: $0, name: name, message: message) })
     }
 
     /// Begins.
     ///
     /// - Returns: The name of the work.
     fileprivate func start(_ services: SynapseServices, by caller: Operator) async throws -> String {
+        if let creator = options.successor?.creator {
+            let account = try await services.store.read { try $0.accounts.account(creator) }
+            guard let account, !account.flags.contains(.deactivated) else {
+                throw MatrixError.invalidParameter("new_room_user_id is no user of this server")
+            }
+        }
         // First, so that nobody comes in while the others are taken out.
         if blocks { try await services.rooms.setBlocked(room, by: caller.actor.name, alongside: { _ in }) }
         var detail: JSONValue = ["block": .bool(blocks)]
