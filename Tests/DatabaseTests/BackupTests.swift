@@ -12,11 +12,11 @@ import Testing
         Migration(
             number: 1, name: "first",
             sql: """
-                CREATE TABLE a_child (parent INTEGER NOT NULL REFERENCES z_parent (num), words TEXT, bytes BLOB, number INTEGER);
                 CREATE TABLE z_parent (
                     num INTEGER PRIMARY KEY AUTOINCREMENT,
                     above INTEGER REFERENCES z_parent (num)
                 );
+                CREATE TABLE a_child (parent INTEGER NOT NULL REFERENCES z_parent (num), words TEXT, bytes BLOB, number INTEGER);
                 CREATE TABLE counters (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
                 INSERT INTO counters (name, value) VALUES ('search', 7);
                 CREATE TABLE blobs (name TEXT NOT NULL PRIMARY KEY, sha256 BLOB NOT NULL, size INTEGER NOT NULL);
