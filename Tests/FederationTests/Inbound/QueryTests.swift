@@ -220,13 +220,16 @@ import Web
             ]
             room.initialState = [.init(type: .thirdPartyInvite, key: "token", content: content.json)]
             let id = try await server.rooms.create(room, by: alice)
-            func bind(_ signed: JSONValue, by sender: UserID, _ user: UserID) async -> HTTPResponse {
+            func bind(
+                _ signed: JSONValue, by sender: UserID, _ user: UserID, to room: RoomID? = nil
+            ) async -> HTTPResponse {
                 let body: JSONValue = [
                     "medium": "email", "address": "b@example", "mxid": .string(user.string),
                     "invites": [
                         [
                             "medium": "email", "address": "b@example", "mxid": .string(user.string),
-                            "room_id": .string(id.string), "sender": .string(sender.string), "signed": signed,
+                            "room_id": .string((room ?? id).string), "sender": .string(sender.string),
+                            "signed": signed,
                         ]
                     ],
                 ]
@@ -243,9 +246,13 @@ import Web
             #expect(try await server.rooms.view(number).membership(of: bob.id) == nil)
             #expect(await bind(signed, by: alice.id, bob.id).status == 200)
             #expect(try await server.rooms.view(number).membership(of: bob.id) == .invite)
-            // Whoever was invited by a user of another server is invited there.
+            // Whoever was invited by a user of another server is invited there, unless this server is in the room: then the room's rules say
+            // whether that user has invited anybody.
             let inviter = try other.user("inviter")
-            #expect(await bind(signed, by: inviter, bob.id).status == 200)
+            #expect(await bind(signed, by: inviter, bob.id).status == 403)
+            #expect(server.outside.exchanged.isEmpty)
+            let elsewhere = try #require(RoomID("!elsewhere:there.example"))
+            #expect(await bind(signed, by: inviter, bob.id, to: elsewhere).status == 200)
             #expect(server.outside.exchanged.first?["sender"]?.string == inviter.string)
             #expect(server.outside.exchanged.first?["content"]?["third_party_invite"]?["signed"] == signed)
             let nobody = try #require(UserID("@nobody:here.example"))
