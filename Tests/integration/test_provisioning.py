@@ -188,15 +188,20 @@ def test_the_trail_is_proved(chappe, server, alice):
     chappe("audit", "search", "--since", "yesterday", status=1)
 
 
-def routes() -> list[tuple[str, str]]:
-    """Every administration route, as the sources name them."""
+def is_local(where: str) -> bool:
+    """Whether a route is on the socket only: a backup is a folder on the server's machine."""
+    return where.startswith(f"{ADMIN}/backups")
+
+
+def routes(local: bool = False) -> list[tuple[str, str]]:
+    """Every administration route, as the sources name them: of the listeners, or of the socket alone."""
     found = []
     for source in sorted((ROOT / "Sources" / "AdminAPI").rglob("*.swift")):
         for method, where in re.findall(r"\.(get|post|put|delete)\(\"(/_(?:chappe|synapse)/[^\"]+)\"", source.read_text()):
             if where != "/_synapse/admin/v1/register":  # for whoever knows the shared secret
                 found.append((method.upper(), re.sub(r"\{\w+\}", "x", where)))
     assert len(found) > 15
-    return found
+    return [route for route in found if is_local(route[1]) == local]
 
 
 @pytest.mark.parametrize("method, where", routes())
@@ -207,6 +212,13 @@ def test_only_administrators_are_answered(server, administrator, alice, method, 
     assert ask(None)["errcode"] == "M_MISSING_TOKEN"
     assert ask("nonsense")["errcode"] == "M_UNKNOWN_TOKEN"
     assert ask(alice.token)["errcode"] == "M_FORBIDDEN"
+
+
+@pytest.mark.parametrize("method, where", routes(local=True))
+def test_nobody_reaches_from_elsewhere_what_is_on_the_socket_only(server, administrator, method, where):
+    for token in (None, administrator.token):
+        answer = Client(server).request(method, where, json={}, token=token, expect=404, schema=False).json()
+        assert answer["errcode"] == "M_UNRECOGNIZED"
 
 
 def test_a_locked_administrator_is_no_administrator(chappe, server):

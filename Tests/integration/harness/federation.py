@@ -67,7 +67,7 @@ class Federating:
         """`gated=False` leaves the gate out, for measurements."""
         self.authority = authority
         self.federation_port = free_port()
-        self.gate = Gate(self.federation_port) if gated else None
+        self.gate = Gate(self.federation_port, free_port()) if gated else None
         self.server_name = f"{host}:{self.gate.port if self.gate else self.federation_port}"
         seed = base64.b64encode(os.urandom(32)).decode().rstrip("=")
         self.signing_key = f"ed25519 tests {seed}"

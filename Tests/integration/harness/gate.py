@@ -18,17 +18,17 @@ def _run(work):
 
 
 class Gate:
-    """Listens on a loopback port of its own and passes every connection on to another port.
+    """Listens on a loopback port and passes every connection on to another port.
 
     While it is closed, connections are broken off: those there are, and those that come. Nothing is read or changed.
     """
 
-    def __init__(self, target_port: int):
+    def __init__(self, target_port: int, port: int):
         self.target_port = target_port
         self.is_open = True
         self._transports: set[asyncio.Transport] = set()
-        self._server = _run(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.port = port
+        self._server = _run(asyncio.start_server(self._serve, "127.0.0.1", self.port))
 
     def open(self) -> None:
         self.is_open = True

@@ -25,6 +25,7 @@ from .pdus import SigningKey
 from .peer_room import PeerRoom
 from .operations import called
 from .schema import check_response, specification
+from .servers import free_port
 
 FEDERATION = "/_matrix/federation"
 
@@ -294,7 +295,7 @@ class _Listener(ThreadingHTTPServer):
         self.peer = peer
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, key)
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", free_port()), _Handler)
 
     def finish_request(self, request, client_address) -> None:
         # The handshake belongs to the connection's own thread: one that hangs must not hold up the others.

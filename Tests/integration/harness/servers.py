@@ -23,17 +23,22 @@ STOP_SECONDS = 20
 
 #: Two processes of one run must not come upon the same ports.
 _ports = random.SystemRandom()
+#: A port is a part of a server's name, whose keys others remember: no two servers of a process have the same.
+_given: set[int] = set()
 
 
 def free_port() -> int:
     """A port that nobody listens on, and that no connection going out will take while a server is away."""
     while True:
         port = _ports.randrange(10_000, 32_000)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _given.add(port)
         return port
 
 
