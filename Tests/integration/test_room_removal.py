@@ -101,14 +101,36 @@ def test_rooms_are_purged_and_history_too_by_synadm(synadm, administrator, ask, 
     def bodies() -> list[str]:
         return [event["event_id"] for event in reversed(ann.all_messages(room)) if event["event_id"] in said]
 
-    # Users of this server keep what they said, unless it is asked for.
-    assert purged("-i", said[5]) == {"status": "complete", "removed_events": 0}
-    assert purged("-i", said[5], "--delete-local") == {"status": "complete", "removed_events": 5}
+    name = {"name": "Long"}
+    before, between = ann.sync()["next_batch"], bea.sync()["next_batch"]
+    later = ann.set_state(room, "m.room.topic", {"topic": "changed meanwhile"})
+    said.append(ann.say(room, "the last"))
+    since = bea.sync()["next_batch"]
+    # Everything from before is out of the timeline; what users of this server said is kept, unless it is asked for.
+    done = purged("-i", said[5])
+    assert done["status"] == "complete" and done["removed_events"] > 10
     assert bodies() == said[5:]
-    assert ann.state(room, "m.room.name") == {"name": "Long"}
-    assert purged("--before-days", "0", "--delete-local")["removed_events"] == 2
-    assert bodies() == said[7:]
-    ask("POST", V1, "purge_history", room, said[7], json={"delete_local_events": True})
+    shown = ann.sync()["rooms"]["join"][room]
+    assert [event["event_id"] for event in shown["timeline"]["events"] if event["type"] == "m.room.message"] == said[5:]
+    assert shown["timeline"]["events"][0]["event_id"] == said[5]
+    kinds = {event["type"] for event in shown["state"]["events"]}
+    assert kinds >= {"m.room.create", "m.room.member", "m.room.power_levels", "m.room.name"}
+    assert purged("-i", said[5], "--delete-local") == {"status": "complete", "removed_events": 5}
+    assert bodies() == said[5:] and ann.state(room, "m.room.name") == name
+    # Also the change of the topic, and what was said before the last.
+    assert purged("--before-days", "0", "--delete-local")["removed_events"] == 4
+    assert bodies() == said[8:]
+    # Whoever was there when state changed that is in no timeline any more is told of it; whoever knows it all is told nothing.
+    for client, token in ((ann, before), (bea, between)):
+        told = client.sync(token)["rooms"]["join"][room]
+        assert [event["event_id"] for event in told["timeline"]["events"]] == said[8:]
+        assert later in [event["event_id"] for event in told["state"]["events"]]
+    assert room not in bea.sync(since, timeout=0).get("rooms", {}).get("join", {})
+    said.append(bea.say(room, "and on"))
+    told = bea.sync(since)["rooms"]["join"][room]
+    assert [event["event_id"] for event in told["timeline"]["events"]] == said[9:] and not told.get("state", {}).get("events")
+    assert ann.state(room, "m.room.topic")["topic"] == "changed meanwhile"
+    ask("POST", V1, "purge_history", room, said[9], json={"delete_local_events": True})
     ask("POST", V1, "purge_history", room, expect=400)
     ask("POST", V1, "purge_history", room, "$nothing", expect=404)
     ask("POST", V1, "purge_history", f"{room}x", json={"purge_up_to_ts": 1}, expect=404)

@@ -1,8 +1,11 @@
 import Matrix
 import RoomEngine
 import Store
+import Synchronization
 
-/// Removes what was said in rooms before a moment, as administrators ask: as retention does, which leaves of each message what the graph needs.
+/// Removes the history of rooms before a moment, as administrators ask: from then on this server knows of it what one knows that came into the
+/// room at that moment, and asks other servers for it as such a one does. Messages of its own users are kept outside of the timeline,
+/// unless they are to go too: nobody else may have them.
 public struct HistoryPurges: JobWorker {
     /// Up to where something is removed.
     public enum Moment: Sendable {
@@ -18,6 +21,7 @@ public struct HistoryPurges: JobWorker {
     private var store: Store { rooms.store }
 
     private static let eventsAtOnce = 50
+    private static let maximumDepth: Int64 = 9_007_199_254_740_991
 
     /// - Parameters:
     ///   - rooms: Rooms.
@@ -36,11 +40,12 @@ public struct HistoryPurges: JobWorker {
     ///   - room: The room.
     ///   - moment: Up to where.
     ///   - includesLocal: Whether messages of users of this server go too.
+    /// - Returns: The input: `before`, a place in the timeline, and `above`, the depth of the graph there.
     /// - Throws: 404 `M_NOT_FOUND` if there is no such room or event, or nothing came since the moment; 400 `M_UNKNOWN` if the event is of
     ///   another room, or in no timeline.
     public func input(_ room: RoomID, upTo moment: Moment, includesLocal: Bool) async throws -> JSONValue {
         let number = try await rooms.number(of: room)
-        let place: StreamPosition
+        let place: (position: StreamPosition, depth: Int64)
         switch moment {
         case .event(let id):
             guard let event = try await store.event(id) else { throw MatrixError.notFound("There is no such event") }
@@ -48,15 +53,19 @@ public struct HistoryPurges: JobWorker {
             guard let position = event.position else {
                 throw MatrixError(400, .unknown, "The event is not part of what was said in the room")
             }
-            place = position
+            place = (position, event.event.depth)
         case .time(let time):
             let found = try await store.read { reader in
-                try reader.history.place(of: number, after: time) ?? reader.rooms.position(of: number)
+                try reader.history.place(of: number, after: time)
+                    ?? reader.rooms.position(of: number).map { ($0, Self.maximumDepth) }
             }
             guard let found else { throw MatrixError.notFound("There is nothing to be removed") }
             place = found
         }
-        return ["before": .integer(place.rawValue), "delete_local_events": .bool(includesLocal)]
+        return [
+            "before": .integer(place.position.rawValue), "above": .integer(place.depth),
+            "delete_local_events": .bool(includesLocal),
+        ]
     }
 
     /// Removes it.
@@ -65,32 +74,55 @@ public struct HistoryPurges: JobWorker {
             throw MatrixError(400, .unknown, "This is no room")
         }
         let number = try await rooms.number(of: room)
-        let exception = job.input["delete_local_events"]?.bool == true ? nil : rooms.serverName
+        let isLocalToo = job.input["delete_local_events"]?.bool == true
         var removed = job.result["removed_events"]?.int ?? 0
         var place = StreamPosition(.min)
         while true {
-            try Task.checkCancellation()
             let after = place
-            let found = try await store.read { reader in
-                try reader.history.removable(
-                    in: number, after: after, before: StreamPosition(before), exceptOf: exception,
-                    limit: Self.eventsAtOnce)
+            let kept = isLocalToo ? nil : rooms.serverName
+            let last = try await removePage(of: number, keepingMessagesOf: kept, &removed, progress) { reader in
+                let found = try reader.history.removable(
+                    in: number, after: after, before: StreamPosition(before), limit: Self.eventsAtOnce)
+                return (found.map(\.event), found.last?.position)
             }
-            guard let last = found.last else { return ["removed_events": .integer(removed)] }
-            removed += try await store.write { writer in
-                // What has changed since it was looked up is looked up again.
-                let still = try writer.read.history.removable(
-                    in: number, after: after, before: StreamPosition(before), exceptOf: exception,
-                    limit: Self.eventsAtOnce)
-                for (event, _) in still {
-                    guard let event = try writer.read.events.event(event) else { continue }
-                    try writer.retention.purge(event, to: try event.event.redacted())
-                }
-                return Int64(still.count)
-            }
-            place = last.position
-            try await progress.report(["removed_events": .integer(removed)])
-            try await Task.sleep(for: .milliseconds(breathMilliseconds))
+            guard let last else { break }
+            place = last
         }
+        guard isLocalToo, let depth = job.input["above"]?.int else { return ["removed_events": .integer(removed)] }
+        // What was kept when it was not asked for.
+        var last = EventNumber(.min)
+        while true {
+            let after = last
+            let end = try await removePage(of: number, keepingMessagesOf: nil, &removed, progress) { reader in
+                let found = try reader.history.keptMessages(
+                    in: number, above: depth, after: after, limit: Self.eventsAtOnce)
+                return (found, found.last)
+            }
+            guard let end else { return ["removed_events": .integer(removed)] }
+            last = end
+        }
+    }
+
+    /// Removes a few events in one transaction, while nothing else happens in the room.
+    ///
+    /// - Parameter find: Which ones, the oldest first, and where the next ones begin.
+    /// - Returns: Where the next ones begin; `nil` if there were none.
+    private func removePage<Place: Sendable>(
+        of room: RoomNumber, keepingMessagesOf server: ServerName?, _ removed: inout Int64, _ progress: JobProgress,
+        _ find: @escaping @Sendable (StoreReader) throws -> ([EventNumber], Place?)
+    ) async throws -> Place? {
+        try Task.checkCancellation()
+        let outcome = Mutex<(count: Int, last: Place?)>((0, nil))
+        try await rooms.lane(room).perform(isAlone: true, { _ in }) { writer, _ in
+            let (events, last) = try find(writer.read)
+            try writer.history.remove(events, keepingMessagesOf: server)
+            outcome.withLock { $0 = (events.count, last) }
+        }
+        let (count, last) = outcome.withLock { $0 }
+        guard let last else { return nil }
+        removed += Int64(count)
+        try await progress.report(["removed_events": .integer(removed)])
+        try await Task.sleep(for: .milliseconds(breathMilliseconds))
+        return last
     }
 }

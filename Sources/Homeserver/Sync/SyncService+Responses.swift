@@ -131,15 +131,17 @@ extension SyncService {
             guard request.filter.room.allows(id) else { continue }
             switch entry.membership {
             case .join:
-                let isNew = try await isNewlyJoined(entry, changes.ownMemberships.contains(room), since.position)
+                var isNew = try await isNewlyJoined(entry, changes.ownMemberships.contains(room), since.position)
                 var section = SyncRoomSection(prevBatch: since)
                 let hasEvents = changes.events[room] != nil || changes.resetRooms.contains(room)
+                let knownState = hasEvents && !isNew ? try await stateAt(since.position, in: room) : nil
+                // What the client knows of the room is not known here, since history was removed: it begins anew.
+                if hasEvents, knownState == nil { isNew = true }
                 if hasEvents || isNew {
                     section = try await joinedSection(
                         room, request, known: isComplete && !isNew ? changes.events[room] ?? [] : nil,
                         since: isNew ? nil : since.position, through: end.position,
-                        knownState: isNew ? nil : try await stateAt(since.position, in: room), isNew: isNew,
-                        ignored: ignored
+                        knownState: knownState, isNew: isNew, ignored: ignored
                     )
                 }
                 section.accountData = allowed(dataByRoom[room] ?? [], request.filter.room.accountData, id)
@@ -189,12 +191,23 @@ extension SyncService {
         guard changed, entry.position > position else { return false }
         // A change of name is a join after a join: go back to the membership that the client knows.
         var event = try await store.event(entry.event)
-        while let current = event, let place = current.position, place > position {
+        while let current = event {
+            guard let place = current.position else { return try await !isJoined(current, at: position) }
+            guard place > position else { return false }
             guard let replaced = current.replaces else { return true }
             event = try await store.event(replaced)
             if let before = event, Membership(of: before.event) != .join { return true }
         }
         return false
+    }
+
+    /// Whether the user of a membership that is in no timeline, since history was removed, was joined at `position`: not, if that is not
+    /// known any more.
+    private func isJoined(_ membership: StoredEvent, at position: StreamPosition) async throws -> Bool {
+        guard let key = membership.stateKey, let event = try await stateAt(position, in: membership.room)?[key] else {
+            return false
+        }
+        return try await store.event(event).flatMap { Membership(of: $0.event) } == .join
     }
 
     /// Whether a user who has left was joined at `position`.
@@ -206,9 +219,10 @@ extension SyncService {
         return event.flatMap { Membership(of: $0.event) } == .join
     }
 
-    /// The state of a room as it was at a place of the journal.
+    /// The state of a room as it was at a place of the journal; `nil` if it was not known then, or is not any more.
     func stateAt(_ position: StreamPosition, in room: RoomNumber) async throws -> StateMap? {
-        guard let state = try await store.read({ try $0.events.roomState(of: room, at: position) }) else { return nil }
+        let found = try await store.read { try $0.events.roomState(of: room, at: position, asAnnounced: true) }
+        guard let state = found else { return nil }
         return try await store.state(state)
     }
 

@@ -83,9 +83,9 @@ public final class Journal: Sendable {
         replace(at: event.position) { subject in .event(event, subject: subject) }
     }
 
-    /// Takes back that an event was announced.
+    /// Takes back that an event was announced, but for whose membership changed with it.
     func withdraw(_ event: StoredEvent) {
-        replace(at: event.position) { _ in .memberships(event.room, of: []) }
+        replace(at: event.position) { subject in .memberships(event.room, of: subject.map { [$0] } ?? []) }
     }
 
     /// Takes back everything that was said of a room, but for who is in it.

@@ -149,14 +149,19 @@ public struct EventReader {
         ) { try $0.int(0) }
     }
 
-    /// The room's current state as it was at a position, or `nil` if this server was not in the room then.
-    public func roomState(of room: RoomNumber, at position: StreamPosition) throws -> StateNumber? {
+    /// The room's current state as it was at a position, or `nil` if this server was not in the room then, or does not know it any more.
+    ///
+    /// - Parameter asAnnounced: Whether history that was fetched later tells nothing of it.
+    public func roomState(
+        of room: RoomNumber, at position: StreamPosition, asAnnounced: Bool = false
+    ) throws -> StateNumber? {
         // Invitations to a room that this server is not in have a place in its timeline, but know no state.
         try sql.first(
             """
             SELECT COALESCE(room_state, state) FROM events
-            WHERE room_num = $1 AND position <= $2 AND state IS NOT NULL ORDER BY position DESC LIMIT 1
-            """, room, position
+            WHERE room_num = $1 AND position <= $2 AND position > $3 AND state IS NOT NULL
+            ORDER BY position DESC LIMIT 1
+            """, room, position, asAnnounced ? 0 : Int64.min
         ) { try $0.number(0) }
     }
 

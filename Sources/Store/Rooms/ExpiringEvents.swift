@@ -33,7 +33,9 @@ public struct ExpiringEventWriter {
     public func note(_ stored: StoredEvent) throws {
         guard let time = stored.event.expiresAt else { return }
         try writer.sql.execute(
-            "INSERT INTO expiring_events (event_num, expires_ts) VALUES ($1, $2)", stored.number, time)
+            """
+            INSERT INTO expiring_events (event_num, expires_ts) VALUES ($1, $2) ON CONFLICT (event_num) DO NOTHING
+            """, stored.number, time)
     }
 
     /// Replaces an event's stored text by what is left of it when its time has come.

@@ -81,6 +81,14 @@ public final class StoredEvent: Sendable {
             receivedTimestamp: receivedTimestamp, transaction: transaction)
     }
 
+    /// The event outside of the graph and of every timeline.
+    func detached() -> StoredEvent {
+        StoredEvent(
+            number: number, event: event, room: room, sender: sender, stateKey: stateKey, position: nil, state: nil,
+            replaces: replaces, redactedBy: redactedBy, status: .outlier, receivedTimestamp: receivedTimestamp,
+            transaction: transaction)
+    }
+
     /// The record with another form of the event, for those who may not see all of it.
     public func showing(_ event: Event) -> StoredEvent { copy(event, redactedBy: redactedBy) }
 
@@ -102,7 +110,7 @@ public enum EventStatus: Int64, Sendable {
     case softFailed = 1
     /// Not allowed: kept so that it is not fetched again, never used.
     case rejected = 2
-    /// Known as part of an authorization chain or a state, not of the timeline.
+    /// Known as part of an authorization chain or a state, or kept of history that was removed, not of the timeline.
     case outlier = 3
 }
 

@@ -105,17 +105,48 @@ import Testing
                     .historyPurge, about: room.string, input: input, result: [:], alongside: { _ in })
                 return try await jobs.end(of: id).result["removed_events"]?.int
             }
-            // What users of this server have said stays unless it is asked for.
+            let number = try await fixture.rooms.number(of: room)
+            let beginning = try #require(try await fixture.rooms.view(number).event(StateKey(.create))).number
+            // What users of this server have said is kept unless it is asked for, but is in the timeline no more; and so is state.
+            let first = try #require(try await purge(.event(said[100]), local: false))
+            #expect(first > 100)
+            var texts = try await fixture.store.events(said + [said[100]])
+            #expect(texts[said[99]]?.event.content["body"]?.string == "99" && texts[said[99]]?.position == nil)
+            #expect(texts[said[100]]?.isInGraph == true)
+            let head = try await fixture.rooms.view(number).head
+            let create = try #require(try await fixture.store.event(beginning))
+            #expect(create.status == .outlier && !create.isInGraph && head.state.count > 5)
+            #expect(try await fixture.rooms.stateEvent(StateKey(.create), in: room, by: alice).number == beginning)
+            // What is missing is asked for where it begins, and nowhere else.
+            #expect(try await fixture.store.read { try $0.graph.backwardExtremities(of: number) } == [said[99]])
+            let timeline = try await fixture.store.read {
+                try $0.events.timeline(
+                    number, after: StreamPosition(.min), through: StreamPosition(.max), limit: 200, newestFirst: false)
+            }
+            #expect(timeline.map(\.event.eventID) == Array(said[100...]))
+            // Neither the stored journal nor its tail names them any more.
+            let end = fixture.store.journal.end
+            let announced = try await fixture.store.read {
+                try $0.journal.events(in: [number], after: StreamPosition(0), before: end, limit: 500)
+            }
+            #expect(announced == timeline.reversed().map(\.number))
+            for entry in fixture.store.journal.entries(after: StreamPosition(0), through: end) ?? [] {
+                guard case .event(let event, _) = entry.change, event.room == number else { continue }
+                #expect(event.isInGraph)
+            }
             #expect(try await purge(.event(said[100]), local: false) == 0)
+            // What was kept goes when it is asked for later.
             #expect(try await purge(.event(said[100]), local: true) == 100)
-            let texts = try await fixture.store.events(said)
-            #expect(texts[said[99]]?.event.content["body"] == nil && texts[said[99]]?.position == nil)
-            #expect(texts[said[100]]?.event.content["body"]?.string == "100")
-            #expect(try await purge(.event(said[100]), local: true) == 0)
-            // The last event stays, whatever is asked for; and so does state.
+            texts = try await fixture.store.events(said)
+            #expect(texts[said[99]] == nil && texts[said[100]]?.event.content["body"]?.string == "100")
+            // The last event stays, whatever is asked for; and the room goes on.
             #expect(try await purge(.time(.max), local: true) == 19)
             #expect(try await fixture.store.event(said[119])?.position != nil)
-            #expect(try await fixture.store.event(elsewhere)?.event.content["body"]?.string == "elsewhere")
+            let page = try await fixture.rooms.messages(
+                room, from: nil, to: nil, backward: true, limit: 10, filter: try RoomEventFilter(parsing: "{}"), by: alice)
+            #expect(page.events.map(\.event.eventID) == [said[119]])
+            let last = try await fixture.send("goes on", to: room, by: alice)
+            #expect(try await fixture.store.event(last)?.event.prevEvents == [said[119]])
             #expect(try await errorCode { _ = try await purge(.event(elsewhere), local: true) } == .unknown)
             let unknown = try #require(EventID("$unknown"))
             #expect(try await errorCode { _ = try await purge(.event(unknown), local: true) } == .notFound)

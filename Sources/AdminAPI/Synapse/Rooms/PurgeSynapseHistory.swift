@@ -3,7 +3,7 @@ import Matrix
 import Store
 import Web
 
-/// `POST /_synapse/admin/v1/purge_history/{roomId}[/{eventId}]`: removes what was said in a room before a moment. State stays, and the room's
+/// `POST /_synapse/admin/v1/purge_history/{roomId}[/{eventId}]`: removes the history of a room before a moment. Its state stays, and its
 /// last event. Answers at once.
 ///
 /// Body: `purge_up_to_event_id`, where the path names no event, or `purge_up_to_ts`; `delete_local_events`: whether messages of users of this

@@ -100,7 +100,10 @@ public struct RoomQueries: Sendable {
     ///
     /// - Throws: 404 `M_NOT_FOUND`, also for an event that the server may not see any of.
     public func event(_ id: EventID, for server: ServerName) async throws -> [UInt8] {
-        guard let event = try await store.event(id) else { throw Self.noEvent }
+        // Who might see a message that was kept when history was removed is not known any more.
+        guard let event = try await store.event(id), event.event.isState || event.status != .outlier else {
+            throw Self.noEvent
+        }
         let asked = try await asked(try await store.room(event.room), by: server)
         guard let text = try await texts(of: [event], asked, for: server).first else { throw Self.noEvent }
         return text
