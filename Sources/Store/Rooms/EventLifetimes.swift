@@ -126,14 +126,17 @@ public struct RetentionReader {
         }
     }
 
-    /// Messages of a room's timeline that were said before a time, but for the room's newest event and those that nothing follows yet.
+    /// Messages of a room's timeline that were said before a time, but for the room's newest event and those that nothing follows yet; then
+    /// those that were kept when history was removed.
     ///
     /// - Parameter horizon: In milliseconds since 1970.
     public func outlived(in room: RoomNumber, before horizon: Int64, limit: Int) throws -> [EventNumber] {
         let early = try sql.all(Self.saidEarly, room, horizon, limit) { try $0.number(0, as: EventNumber.self) }
         guard early.isEmpty else { return early }
         // Their senders say that they are from later than they came.
-        return try sql.all(Self.receivedEarly, room, horizon, limit) { try $0.number(0) }
+        let late = try sql.all(Self.receivedEarly, room, horizon, limit) { try $0.number(0, as: EventNumber.self) }
+        guard late.isEmpty else { return late }
+        return try sql.all(Self.kept, room, horizon, limit) { try $0.number(0) }
     }
 
     private static let saidEarly = SQL(
@@ -147,6 +150,14 @@ public struct RetentionReader {
         SELECT num FROM events
         WHERE room_num = $1 AND position > 0 AND status = 0 AND received_ts < $2 AND \(isRemovable)
         ORDER BY position LIMIT $3
+        """)
+
+    private static let kept = SQL(
+        """
+        SELECT num FROM events
+        WHERE room_num = $1 AND position IS NULL AND status = 3 AND state_key_num IS NULL
+            AND (origin_server_ts < $2 OR received_ts < $2)
+        ORDER BY num LIMIT $3
         """)
 
     /// Of the events of a room: that it may be taken from the timeline.
@@ -182,7 +193,9 @@ public struct RetentionWriter {
     /// Takes a message from its room's timeline and leaves of its text what the graph needs.
     ///
     /// One after which the room's state was resolved anew keeps its place, by which that state is found: it is as if it had redacted itself.
+    /// Of one that was kept when history was removed nothing stays.
     public func purge(_ event: StoredEvent, to redacted: Event) throws {
+        if event.status == .outlier { return try writer.history.remove([event.number], keepingMessagesOf: nil) }
         let keepsPlace = event.roomState != nil
         try writer.sql.execute(
             "UPDATE events SET json = $1, position = $2, redacted_by = $3 WHERE num = $4", redacted.bytes,

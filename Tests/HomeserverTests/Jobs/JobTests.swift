@@ -155,6 +155,34 @@ import Testing
         }
     }
 
+    @Test func whatIsKeptOfPurgedHistoryIsNotKeptForever() async throws {
+        try await UserDataFixture.onEachEngine { fixture in
+            let alice = try await fixture.user("alice")
+            let room = try await fixture.room(alice)
+            let (first, last) = (
+                try await fixture.send("kept", to: room, by: alice), try await fixture.send("last", to: room, by: alice)
+            )
+            let jobs = service(fixture)
+            await jobs.start()
+            let input = try await HistoryPurges(rooms: fixture.rooms).input(
+                room, upTo: .event(last), includesLocal: false)
+            let id = try await jobs.ask(
+                .historyPurge, about: room.string, input: input, result: [:], alongside: { _ in })
+            #expect(try await jobs.end(of: id).status == .complete)
+            await jobs.stop()
+            fixture.store.lifetimes.enforce(RetentionPolicy(standard: 60_000))
+            let retention = RetentionPurge(
+                store: fixture.store, intervalMilliseconds: 1_000,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            #expect(try await retention.purge() == 0)
+            #expect(try await fixture.store.event(first)?.event.content["body"]?.string == "kept")
+            fixture.clock.advance(120_000)
+            #expect(try await retention.purge() == 1)
+            #expect(try await fixture.store.event(first) == nil)
+            #expect(try await fixture.store.event(last) != nil)
+        }
+    }
+
     @Test func whatAUserHasSaidIsRedacted() async throws {
         try await UserDataFixture.onEachEngine { fixture in
             let (alice, bob) = (try await fixture.user("alice"), try await fixture.user("bob"))
