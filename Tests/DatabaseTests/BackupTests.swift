@@ -93,7 +93,7 @@ import Testing
                     try transaction.execute("INSERT INTO z_parent (above) VALUES ($1)", above)
                     try transaction.execute(
                         "INSERT INTO a_child (parent, words, bytes, number) VALUES ($1, $2, $3, $4)", (above ?? 0) + 1,
-                        number == 0 ? nil : "é\u{301}\u{1F4E1} '\n", number == 0 ? [UInt8]() : [0, 255, 10], number)
+                        number == 0 ? nil : "é\u{301}\u{1F4E1} '\n", [UInt8](number == 0 ? [] : [0, 255, 10]), number)
                 }
                 // A number that was given out, and whose row is gone.
                 try transaction.execute("INSERT INTO z_parent (above) VALUES (NULL)")
