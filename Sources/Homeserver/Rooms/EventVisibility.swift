@@ -48,7 +48,7 @@ struct EventVisibility {
     /// they may, it comes redacted.
     ///
     /// [Handling redactions](https://spec.matrix.org/v1.19/rooms/v3/#handling-redactions)
-    private func withoutIdleRedactions(_ events: [StoredEvent]) async throws -> [StoredEvent] {
+    func withoutIdleRedactions(_ events: [StoredEvent]) async throws -> [StoredEvent] {
         // Before version 3 the authorization rules have seen to it.
         let targets = events.filter { $0.event.type == .redaction && !$0.event.version.redactionAuthRule }
             .compactMap(\.event.redacts)

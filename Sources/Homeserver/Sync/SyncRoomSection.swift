@@ -73,12 +73,15 @@ extension SyncService {
                 && filter.allows(
                     type: event.event.type, sender: event.event.sender, room: id, content: event.event.content)
         }
+        func shown(_ events: [StoredEvent]) async throws -> [StoredEvent] {
+            guard checkVisibility else { return try await EventVisibility(store: store).withoutIdleRedactions(events) }
+            return try await visible(events, room, request.user, isJoined: isJoined, current)
+        }
         var found: [StoredEvent] = []
         var isLimited = false
         var first = StreamPosition((since?.rawValue ?? 0))
         if let known {
-            let visible =
-                checkVisibility ? try await visible(known, room, request.user, isJoined: isJoined, current) : known
+            let visible = try await shown(known)
             found = try await filter.related(visible.filter(allowed), store: store)
             if found.count > limit {
                 isLimited = true
@@ -104,8 +107,7 @@ extension SyncService {
                     }
                 }
                 reachedEnd = page.count < pageSize
-                let visible =
-                    checkVisibility ? try await visible(page, room, request.user, isJoined: isJoined, current) : page
+                let visible = try await shown(page)
                 found += try await filter.related(visible.filter(allowed), store: store)
                 if let oldest = page.last?.position {
                     cursor = StreamPosition(oldest.rawValue - 1)

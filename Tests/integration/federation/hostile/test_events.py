@@ -188,9 +188,16 @@ def test_auth_events_of_another_room(peer, target, alice, known, mallory):
 def test_redaction_of_what_is_not_ones_own(peer, target, alice, known, mallory):
     event = alice.say(known.room_id, "This stays")
     eventually(lambda: any(known.id_of(seen) == event for seen in peer.pdus), what="alice's message at the peer")
-    for content, fields in (({"redacts": event}, {}), ({}, {"redacts": event}), ({"redacts": event}, {"redacts": event})):
+    since = alice.sync()["next_batch"]
+    elsewhere = alice.say(alice.create_room(), "This stays too")
+    for content, fields in (
+        ({"redacts": event}, {}), ({}, {"redacts": event}), ({"redacts": event}, {"redacts": event}), ({"redacts": elsewhere}, {}),
+    ):
         peer.send(target, [known.event("m.room.redaction", content, mallory, **fields)])
     afterwards(peer, target, alice, known, mallory)
+    # Nor are clients told of what redacts nothing that it names.
+    timeline = alice.sync(since)["rooms"]["join"][known.room_id]["timeline"]["events"]
+    assert timeline and not any("redacts" in seen or "redacts" in seen["content"] for seen in timeline)
     seen = alice.event(known.room_id, event)
     assert seen["content"]["body"] == "This stays" and "redacted_because" not in seen.get("unsigned", {})
 
